@@ -1,0 +1,227 @@
+"""One channel of one principal to the server under test: calls, pending calls and streams, all written down."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+import grpc
+from cartsync.v1 import operation_pb2, service_pb2_grpc
+from cartsync.v1 import service_pb2 as service
+from google.protobuf.message import Message
+from google.rpc import error_details_pb2
+from grpc_status import rpc_status
+
+from conformance.wire.history import History, Lane
+from conformance.wire.target import Target
+
+CALL_SECONDS = 10.0  # a call that takes longer has failed
+
+_Request = TypeVar("_Request", bound=Message)
+_Response = TypeVar("_Response", bound=Message)
+
+
+class RpcFailureError(Exception):
+    """A call ended with a status other than OK, taken apart."""
+
+    def __init__(self, error: grpc.RpcError) -> None:
+        self.code: grpc.StatusCode = error.code()
+        self.message: str = error.details() or ""
+        self.reason = ""  # ErrorInfo.reason
+        self.domain = ""  # ErrorInfo.domain
+        self.metadata: dict[str, str] = {}  # ErrorInfo.metadata
+        self.fields: tuple[str, ...] = ()  # BadRequest.field_violations[].field
+        self.has_retry_info = False
+        status = None
+        with contextlib.suppress(ValueError, TypeError):
+            status = rpc_status.from_call(error)
+        for detail in status.details if status else ():
+            if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
+                info = error_details_pb2.ErrorInfo.FromString(detail.value)
+                self.reason, self.domain, self.metadata = info.reason, info.domain, dict(info.metadata)
+            elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
+                bad = error_details_pb2.BadRequest.FromString(detail.value)
+                self.fields = tuple(violation.field for violation in bad.field_violations)
+            elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
+                self.has_retry_info = True
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        reason = f" ({self.reason})" if self.reason else ""
+        return f"{self.code.name}{reason}: {self.message}"
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether nothing is known of what the server did: cut, cancelled or timed out."""
+        return self.code in (
+            grpc.StatusCode.UNAVAILABLE,
+            grpc.StatusCode.CANCELLED,
+            grpc.StatusCode.DEADLINE_EXCEEDED,
+            grpc.StatusCode.UNKNOWN,
+            grpc.StatusCode.INTERNAL,
+        )
+
+
+class PendingCall:
+    """A call on its way."""
+
+    def __init__(
+        self, future: grpc.Future[service.SubmitOperationsResponse], connection: Connection, name: str
+    ) -> None:
+        self._future = future
+        self._connection = connection
+        self._name = name
+
+    def result(self, seconds: float = CALL_SECONDS) -> service.SubmitOperationsResponse:
+        """Wait for the answer; raises RpcFailureError."""
+        try:
+            answer: service.SubmitOperationsResponse = self._future.result(seconds)
+        except grpc.RpcError as error:
+            raise self._connection.failed(self._name, error) from error
+        self._connection.received(self._name, answer)
+        return answer
+
+    def done(self) -> bool:
+        """Whether the answer, or an error, is there."""
+        return bool(self._future.done())
+
+    def cancel(self) -> None:
+        """Give up on the answer; the server may process the request all the same."""
+        self._connection.history.add(Lane.NETWORK, f"{self._name}: answer lost", actor=self._connection.actor)
+        self._future.cancel()
+
+
+class Connection:
+    """One channel with one credential. Every method writes what went each way into the history."""
+
+    def __init__(self, target: Target, authorization: str, history: History, actor: str = "") -> None:
+        self.history = history
+        self.actor = actor
+        self._metadata = (("authorization", authorization),) if authorization else ()
+        self._channel = target.channel()
+        self._stub = service_pb2_grpc.CartSyncServiceStub(self._channel)
+
+    def close(self) -> None:
+        """Cut the connection: whatever is on its way is lost."""
+        self._channel.close()
+
+    def submit(
+        self, request: service.SubmitOperationsRequest, seconds: float = CALL_SECONDS
+    ) -> service.SubmitOperationsResponse:
+        """SubmitOperations; raises RpcFailureError."""
+        return self._call("SubmitOperations", self._stub.SubmitOperations, request, seconds)
+
+    def submit_later(self, request: service.SubmitOperationsRequest, seconds: float = 30.0) -> PendingCall:
+        """Send SubmitOperations without waiting for the answer."""
+        self._sent("SubmitOperations", request)
+        future = self._stub.SubmitOperations.future(request, timeout=seconds, metadata=self._metadata)
+        return PendingCall(future, self, "SubmitOperations")
+
+    def get_cart(self, request: service.GetCartRequest, seconds: float = CALL_SECONDS) -> service.GetCartResponse:
+        """GetCart; raises RpcFailureError."""
+        return self._call("GetCart", self._stub.GetCart, request, seconds)
+
+    def lookup(
+        self, request: service.LookupOutcomesRequest, seconds: float = CALL_SECONDS
+    ) -> service.LookupOutcomesResponse:
+        """LookupOutcomes; raises RpcFailureError."""
+        return self._call("LookupOutcomes", self._stub.LookupOutcomes, request, seconds)
+
+    def policy(self, seconds: float = CALL_SECONDS) -> service.GetSyncPolicyResponse:
+        """GetSyncPolicy; raises RpcFailureError."""
+        return self._call("GetSyncPolicy", self._stub.GetSyncPolicy, service.GetSyncPolicyRequest(), seconds)
+
+    def stream(self, seconds: float = 30.0) -> Stream:
+        """Open a Sync stream; nothing is said on it yet."""
+        return Stream(self, lambda requests: self._stub.Sync(requests, timeout=seconds, metadata=self._metadata))
+
+    def sent(self, name: str, message: Message) -> None:
+        """Write down a message that left."""
+        self._sent(name, message)
+
+    def received(self, name: str, message: Message) -> None:
+        """Write down a message that arrived."""
+        self.history.add(Lane.SERVER, f"answers {name}", actor=self.actor, message=message)
+
+    def failed(self, name: str, error: grpc.RpcError) -> RpcFailureError:
+        """Write down and take apart an error status."""
+        failure = RpcFailureError(error)
+        lane = Lane.NETWORK if failure.is_lost else Lane.SERVER
+        self.history.add(lane, f"{name} ends with {failure}", actor=self.actor)
+        return failure
+
+    def _sent(self, name: str, message: Message) -> None:
+        self.history.add(Lane.DEVICE, f"sends {name}", actor=self.actor, message=message)
+
+    def _call(
+        self,
+        name: str,
+        method: Callable[..., _Response],
+        request: _Request,
+        seconds: float,
+    ) -> _Response:
+        self._sent(name, request)
+        try:
+            answer = method(request, timeout=seconds, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise self.failed(name, error) from error
+        self.received(name, answer)
+        return answer
+
+
+class Stream:
+    """A Sync stream: say and hear in any order, half-close, or cut."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        start: Callable[[Iterator[service.SyncRequest]], Iterator[service.SyncResponse]],
+    ) -> None:
+        self._connection = connection
+        self._outbox: queue.SimpleQueue[service.SyncRequest | None] = queue.SimpleQueue()
+        self._call = start(iter(self._outbox.get, None))
+
+    def say(self, *requests: service.SyncRequest) -> None:
+        """Send messages without waiting."""
+        for request in requests:
+            self._connection.sent(f"Sync {request.WhichOneof('message') or 'nothing'}", request)
+            self._outbox.put(request)
+
+    def hello(self, queue_id: str, expected_principal: str, store_id: str = "") -> None:
+        """Send Hello."""
+        self.say(
+            service.SyncRequest(
+                hello=service.Hello(store_id=store_id, queue_id=queue_id, expected_principal=expected_principal)
+            )
+        )
+
+    def submit(self, attempts: Sequence[operation_pb2.OperationAttempt]) -> None:
+        """Send one submission."""
+        self.say(service.SyncRequest(submit=service.Submit(attempts=attempts)))
+
+    def hear(self) -> service.SyncResponse | None:
+        """The next message; None when the stream ended with OK. Raises RpcFailureError when it ended otherwise."""
+        try:
+            answer = next(self._call)
+        except StopIteration:
+            self._connection.history.add(Lane.SERVER, "ends Sync with OK", actor=self._connection.actor)
+            return None
+        except grpc.RpcError as error:
+            raise self._connection.failed("Sync", error) from error
+        self._connection.received(f"Sync with {answer.WhichOneof('message')}", answer)
+        return answer
+
+    def half_close(self) -> None:
+        """Say that nothing more will be sent."""
+        self._connection.history.add(Lane.DEVICE, "half-closes Sync", actor=self._connection.actor)
+        self._outbox.put(None)
+
+    def cut(self) -> None:
+        """Reset the stream; what was sent may or may not be processed."""
+        self._connection.history.add(Lane.NETWORK, "Sync is cut", actor=self._connection.actor)
+        self._outbox.put(None)
+        cancel = getattr(self._call, "cancel", None)
+        if cancel is not None:
+            cancel()

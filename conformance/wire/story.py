@@ -1,0 +1,253 @@
+"""One attempt at one check: a principal, carts and products of its own, and the means to expect something of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import grpc
+from cartsync.v1 import cart_pb2, outcome_pb2, policy_pb2, reason_pb2, service_pb2
+
+from conformance.exceptions import ViolationError
+from conformance.wire.connection import Connection, RpcFailureError
+from conformance.wire.device import Device
+from conformance.wire.history import History, Lane
+from conformance.wire.shop import Shop
+from conformance.wire.target import Target
+
+
+class Story:
+    """Everything one attempt needs. Nothing in it is shared with another attempt."""
+
+    def __init__(self, target: Target, rng: random.Random, *, name: str = "story") -> None:
+        self.target = target
+        self.rng = rng
+        self.history = History()
+        self.operation_count = 0  # outcomes judged
+        self.tag = f"{rng.getrandbits(40):010x}"
+        self.principal_name = f"{name[:40]}-{self.tag}"
+        self.shop = Shop(target, self.principal_name, self.history)
+        self._connections: list[Connection] = []
+        self._policies: dict[str, service_pb2.GetSyncPolicyResponse] = {}
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+        self.shop.close()
+
+    # The cast.
+
+    def sku(self, name: str = "tea", price: int = 100, *, available: int | None = None, listed: bool = True) -> str:
+        """A product of this attempt's own, put on offer."""
+        sku = f"{name}-{self.tag}"
+        self.shop.offer(sku, price, available=available, listed=listed)
+        return sku
+
+    def connect(self, actor: str = "phone", principal: str | None = None) -> Connection:
+        """A new connection of the attempt's principal, or of another one made for it."""
+        connection = Connection(self.target, self.shop.credential(principal), self.history, actor)
+        self._connections.append(connection)
+        return connection
+
+    def connect_with(self, authorization: str, actor: str = "stranger") -> Connection:
+        """A new connection with this authorization metadata; empty for none."""
+        connection = Connection(self.target, authorization, self.history, actor)
+        self._connections.append(connection)
+        return connection
+
+    def device(self, name: str = "phone", *, cart_id: str = "main", principal: str | None = None) -> Device:
+        """A new device with a queue of its own."""
+        connection = self.connect(name, principal)
+        return Device(name, connection, self.contract(principal).principal, cart_id, self.rng)
+
+    def contract(self, principal: str | None = None) -> service_pb2.GetSyncPolicyResponse:
+        """What GetSyncPolicy answers a principal; asked once an attempt."""
+        key = principal or self.principal_name
+        if key not in self._policies:
+            connection = self.connect("policy", principal)
+            self._policies[key] = connection.policy()
+        return self._policies[key]
+
+    @property
+    def policy(self) -> policy_pb2.SyncPolicy:
+        """The server's policy."""
+        return self.contract().policy
+
+    # Trouble.
+
+    def kill(self) -> None:
+        """Kill -9 and start again; every device keeps working over a new connection of its own."""
+        self.history.add(Lane.SERVER, "is killed", detail="kill -9")
+        self.target.kill()
+        self.start_again()
+
+    def restart(self) -> None:
+        """Stop gracefully and start again."""
+        self.history.add(Lane.SERVER, "is stopped", detail="SIGTERM")
+        self.target.terminate()
+        self.start_again()
+
+    def await_death(self) -> None:
+        """Wait for the server to die at an armed fail point, and start it again."""
+        died = self.target.await_exit()
+        self.history.add(Lane.SERVER, "dies at the fail point" if died else "did not die at the fail point")
+        if not died:
+            self.target.kill()
+        self.start_again()
+
+    def start_again(self) -> None:
+        """Start the dead server; connections made before are closed and devices must be reconnected."""
+        self.target.start()
+        self.history.add(Lane.SERVER, "is up again")
+        self.shop.reconnect()
+
+    def reconnect(self, *devices: Device) -> None:
+        """Give devices a new connection, as after a cut or a restart."""
+        for device in devices:
+            device.connection.close()
+            device.connection = self.connect(device.name)
+
+    # Expectations. `slug` None means the requirement that the running check is marked with.
+
+    def expect(
+        self,
+        condition: object,
+        summary: str,
+        *,
+        expected: object = "",
+        observed: object = "",
+        slug: str | None = None,
+    ) -> None:
+        """Raise ViolationError with the summary unless the condition holds."""
+        if not condition:
+            raise ViolationError(slug, summary, expected=str(expected), observed=str(observed))
+
+    def expect_applied(
+        self, result: outcome_pb2.OperationResult, *, changed: bool | None = True, slug: str | None = None
+    ) -> outcome_pb2.Outcome:
+        """Expect APPLIED; `changed` None leaves that open."""
+        outcome = result.outcome
+        self.operation_count += 1
+        self.expect(
+            outcome.state == reason_pb2.OUTCOME_STATE_APPLIED and changed in (None, outcome.changed),
+            f"operation {outcome.sequence} was answered {described(outcome)}",
+            expected="APPLIED" + {None: "", True: ", changed", False: ", nothing changed"}[changed],
+            observed=described(outcome),
+            slug=slug,
+        )
+        return outcome
+
+    def expect_refused(
+        self,
+        result: outcome_pb2.OperationResult,
+        reason: reason_pb2.Reason.ValueType,
+        *,
+        slug: str | None = None,
+    ) -> outcome_pb2.Outcome:
+        """Expect a refusal for this reason, in the state that the reason's policy fixes."""
+        outcome = result.outcome
+        self.operation_count += 1
+        state = policy_of(reason).state
+        self.expect(
+            outcome.state == state and outcome.refusal.reason == reason,
+            f"operation {outcome.sequence} was answered {described(outcome)}",
+            expected=f"{_short(reason_pb2.OutcomeState.Name(state))} / {_short(reason_pb2.Reason.Name(reason))}",
+            observed=described(outcome),
+            slug=slug,
+        )
+        return outcome
+
+    def expect_replayed(
+        self, result: outcome_pb2.OperationResult, recorded: outcome_pb2.Outcome, *, slug: str | None = None
+    ) -> None:
+        """Expect the recorded outcome field for field, flagged as replayed."""
+        self.operation_count += 1
+        self.expect(
+            result.outcome == recorded,
+            f"the duplicate of operation {recorded.sequence} was answered with another outcome than recorded",
+            expected=recorded,
+            observed=result.outcome,
+            slug=slug,
+        )
+        self.expect(
+            result.replayed,
+            "a duplicate's outcome is not flagged as replayed",
+            expected="replayed = true",
+            observed="replayed = false",
+            slug="deciding/replayed-flag",
+        )
+
+    def expect_status(
+        self,
+        call: Callable[[], object],
+        code: grpc.StatusCode,
+        *,
+        reason: str = "",
+        field: str = "",
+        slug: str | None = None,
+    ) -> RpcFailureError:
+        """Expect a call to end with a status, with its ErrorInfo.reason (when given) and first violated field."""
+        try:
+            answer = call()
+        except RpcFailureError as failure:
+            self.expect(
+                failure.code is code,
+                f"the call ended with {failure}",
+                expected=code.name,
+                observed=failure.code.name,
+                slug=slug,
+            )
+            self.expect(
+                not reason or (failure.reason == reason and failure.domain == "cartsync.v1"),
+                f"the {code.name} carries ErrorInfo {failure.domain or '(no domain)'}/{failure.reason or '(none)'}",
+                expected=f"cartsync.v1/{reason}",
+                observed=f"{failure.domain}/{failure.reason}",
+                slug="errors/error-info",
+            )
+            self.expect(
+                not field or (failure.fields and failure.fields[0] == field),
+                f"the {code.name} names the field {', '.join(failure.fields) or '(none)'}",
+                expected=field,
+                observed=", ".join(failure.fields),
+                slug="errors/field-path",
+            )
+            return failure
+        raise ViolationError(slug, "the call was answered", expected=code.name, observed=f"OK: {answer}")
+
+    def expect_lines(self, cart: cart_pb2.Cart, quantities: dict[str, int], *, slug: str | None = None) -> None:
+        """Expect the cart to hold exactly these quantities."""
+        observed = {line.sku: line.quantity for line in cart.lines}
+        self.expect(
+            observed == quantities and len(cart.lines) == len(quantities),
+            f"cart {cart.cart_id} holds other lines than the applied operations left",
+            expected=quantities,
+            observed=[(line.sku, line.quantity) for line in cart.lines],
+            slug=slug,
+        )
+
+
+def policy_of(reason: reason_pb2.Reason.ValueType) -> reason_pb2.ReasonPolicy:
+    """The policy that the protocol fixes for a reason."""
+    options = reason_pb2.Reason.DESCRIPTOR.values_by_number[reason].GetOptions()
+    policy: reason_pb2.ReasonPolicy = options.Extensions[reason_pb2.reason_policy]
+    return policy
+
+
+def described(outcome: outcome_pb2.Outcome) -> str:
+    """An outcome in a few words: state, reason, whether it changed anything."""
+    if outcome.state not in reason_pb2.OutcomeState.values():
+        return f"an unknown state {outcome.state}"
+    state = _short(reason_pb2.OutcomeState.Name(outcome.state))
+    if outcome.HasField("refusal"):
+        known = outcome.refusal.reason in reason_pb2.Reason.values()
+        name = _short(reason_pb2.Reason.Name(outcome.refusal.reason)) if known else str(outcome.refusal.reason)
+        return f"{state} / {name}"
+    if outcome.state == reason_pb2.OUTCOME_STATE_APPLIED:
+        return f"{state}, changed" if outcome.changed else f"{state}, nothing changed"
+    return state
+
+
+def _short(name: str) -> str:
+    return name.removeprefix("OUTCOME_STATE_").removeprefix("REASON_")

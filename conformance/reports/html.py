@@ -1,0 +1,130 @@
+"""`report.html`: the report as one page for people, complete in itself.
+
+The page loads nothing: style, script, icon and pictures are inside it, and its content security policy forbids the
+rest, so that a text which a hostile server smuggled in could neither run nor call home even if escaping failed. It
+reads in full without its script, which only filters, copies and unfolds.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cache
+
+from cartsync.conformance.v1 import report_pb2
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from conformance.reports.chapters import by_place
+from conformance.reports.story import Story, lay_out
+from conformance.reports.summary import profile_word, tally, untested
+from conformance.reports.wording import (
+    count_text,
+    duration_text,
+    one_line,
+    replay_command,
+    run_word_for,
+    seconds_of,
+    target_title,
+    time_text,
+    visible,
+    word_for,
+)
+
+_PLAIN_SLUG = re.compile(r"[a-z0-9]+(?:[/_-][a-z0-9]+)*")
+_CODE_SPAN = re.compile(r"`([^`\n]+)`")
+
+
+@dataclass(frozen=True, slots=True)
+class _FindingView:
+    number: int
+    finding: report_pb2.Finding
+    requirement: report_pb2.RequirementResult | None  # None when the report does not list it
+    command: str
+    story: Story | None
+
+
+def to_html(report: report_pb2.Report) -> str:
+    """The report as one HTML page; every text of the report is escaped and made visible."""
+    by_slug = {requirement.slug: requirement for requirement in report.requirements}
+    findings = [
+        _FindingView(
+            number=number,
+            finding=finding,
+            requirement=by_slug.get(finding.slug),
+            command=replay_command(finding, report.target),
+            story=lay_out(finding.timeline),
+        )
+        for number, finding in enumerate(report.findings, start=1)
+    ]
+    numbers_by_slug: dict[str, list[int]] = defaultdict(list)
+    for view in findings:
+        numbers_by_slug[view.finding.slug].append(view.number)
+    environment, script_source = _environment()
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        run_word=run_word_for(report.verdict),
+        target_title=target_title(report.target),
+        findings=findings,
+        numbers_by_slug=numbers_by_slug,
+        anchors=_anchors(report),
+        places=by_place(report.requirements),
+        totals=tally(report.requirements),
+        untested=untested(report),
+        script_source=script_source,
+    )
+
+
+@cache
+def _environment() -> tuple[Environment, str]:
+    environment = Environment(
+        loader=PackageLoader("conformance.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible_output,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        codes=_code_spans,
+        count=count_text,
+        line=one_line,
+        profile_tally=_profile_tally,
+        profile_word=profile_word,
+        seconds=seconds_of,
+        span=duration_text,
+        tally=tally,
+        time=time_text,
+        word=word_for,
+    )
+    script = environment.get_template("report.js").render()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    environment.globals["script"] = Markup(script)  # noqa: S704 - the module's own file
+    return environment, f"'sha256-{digest}'"
+
+
+def _visible_output(value: object) -> object:
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _code_spans(text: str) -> Markup:
+    """Escaped text in which `back-ticked` words are set as code."""
+    pieces = _CODE_SPAN.split(visible(text))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if index % 2 else escape(piece) for index, piece in enumerate(pieces)
+    )
+
+
+def _profile_tally(profile: report_pb2.ProfileResult, report: report_pb2.Report) -> object:
+    return tally([requirement for requirement in report.requirements if requirement.profile == profile.name])
+
+
+def _anchors(report: report_pb2.Report) -> dict[str, str]:
+    """Fragment ids of requirements: the slug itself, so that links outlive the run, where it is a plain one."""
+    return {
+        requirement.slug: requirement.slug if _PLAIN_SLUG.fullmatch(requirement.slug) else f"requirement-{number}"
+        for number, requirement in enumerate(report.requirements, start=1)
+    }

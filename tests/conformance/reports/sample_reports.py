@@ -1,0 +1,295 @@
+"""Reports as real runs make them, built on the register of the spec: certified, violated, partial, unreachable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from cartsync.conformance.v1 import report_pb2
+from conformance.requirements import register
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+
+PROFILES = ("core", "streaming")
+NO_CONTROL = "Needs the control service (`--control HOST:PORT`), which this run was not given."
+NO_LAUNCH = "Needs a server that the suite launches and kills (`--launch COMMAND`)."
+
+HOSTILE = "<script>alert('x')</script> \" ' & \x00\x1b[31m \u202e \uffff ]]> `{{ 7*7 }}` \r\n end"
+
+
+def span(seconds: float) -> Duration:
+    """A length of time as the report carries it."""
+    duration = Duration()
+    duration.FromTimedelta(timedelta(seconds=seconds))
+    return duration
+
+
+def certified() -> report_pb2.Report:
+    """Everything passed."""
+    return _report({}, report_pb2.RUN_VERDICT_CERTIFIED, 0, "Every MUST of core and streaming was tested and met.")
+
+
+def violated() -> report_pb2.Report:
+    """Three findings, one with a story of a lost answer, one long one, and a warning."""
+    report = _report(
+        {
+            "deciding/replay-verbatim": report_pb2.VERDICT_VIOLATION,
+            "effects/exactly-once": report_pb2.VERDICT_VIOLATION,
+            "sync/superseded": report_pb2.VERDICT_WARNING,
+            "store/restored-watermark": report_pb2.VERDICT_NOT_TESTABLE,
+            "poison/quarantined": report_pb2.VERDICT_SUITE_ERROR,
+        },
+        report_pb2.RUN_VERDICT_VIOLATION,
+        1,
+        "The server breaks 2 MUSTs of core: a retried add was applied twice after its record was pruned.",
+    )
+    report.findings.extend(
+        [
+            report_pb2.Finding(
+                slug="effects/exactly-once",
+                verdict=report_pb2.VERDICT_VIOLATION,
+                summary="An add whose answer was lost was applied a second time when the client sent it again.",
+                expected="line MUG-01 has quantity 2 at revision 3\nthe retry answers APPLIED, replayed",
+                observed="line MUG-01 has quantity 4 at revision 4\nthe retry answered `APPLIED`, not replayed",
+                check_id="suite/test_fuzz.py::test_any_history_has_a_correct_cart[core]",
+                replay_file="failures/effects-exactly-once-1.json",
+                timeline=lost_answer_story(),
+            ),
+            report_pb2.Finding(
+                slug="deciding/replay-verbatim",
+                verdict=report_pb2.VERDICT_VIOLATION,
+                summary="A duplicate was answered with today's price instead of its recorded outcome.",
+                expected="PRICE_CHANGED adjustment with current price EUR 11.49, as recorded",
+                observed="PRICE_CHANGED adjustment with current price EUR 12.99",
+                check_id="suite/test_deciding.py::test_duplicates_are_answered_verbatim",
+                replay_file="failures/deciding-replay-verbatim-1.json",
+                timeline=long_story(340),
+            ),
+            report_pb2.Finding(
+                slug="sync/superseded",
+                verdict=report_pb2.VERDICT_WARNING,
+                summary="The older of two streams of one queue stayed open.",
+                expected="ABORTED with ErrorInfo.reason STREAM_SUPERSEDED",
+                observed="the stream was still open after 2 s",
+                check_id="suite/test_streams.py::test_newer_stream_ends_the_older",
+            ),
+        ]
+    )
+    return report
+
+
+def partial() -> report_pb2.Report:
+    """Nothing wrong, but no control service and no launch: much could not be tested."""
+    report = _report(
+        {
+            **dict.fromkeys(_slugs("poison/", "store/new", "store/restored", "backend/", "rate/"), _NOT_TESTABLE),
+            **dict.fromkeys(_slugs("durability/", "store/id-survives"), _NOT_TESTABLE),
+        },
+        report_pb2.RUN_VERDICT_PARTIAL,
+        5,
+        "Nothing was found wrong, but 14 requirements could not be tested against this server.",
+    )
+    report.target.launched = False
+    report.target.address = "cart.staging.example.net:443"
+    report.target.name = "acme-cart"
+    report.target.version = "2026.3.1+build.5512"
+    report.target.ClearField("control_address")
+    report.target.ClearField("capabilities")
+    report.effort.crash_count = 0
+    for requirement in report.requirements:
+        if requirement.verdict == _NOT_TESTABLE:
+            requirement.note = NO_LAUNCH if requirement.slug.startswith("durability/") else NO_CONTROL
+    return report
+
+
+def unreachable() -> report_pb2.Report:
+    """Nothing answered, so nothing was judged."""
+    return report_pb2.Report(
+        suite=report_pb2.SuiteIdentity(version="0.1.0", spec_version="1.0-draft.1", spec_digest="ab" * 32),
+        target=report_pb2.Target(address="127.0.0.1:50051"),
+        settings=report_pb2.RunSettings(seed=7, budget="fast", profiles=PROFILES),
+        verdict=report_pb2.RUN_VERDICT_UNREACHABLE,
+        exit_code=3,
+        summary="Nothing listens on 127.0.0.1:50051: is the server started, and is that its public address?",
+        duration=span(2.1),
+    )
+
+
+def hostile() -> report_pb2.Report:
+    """A report in which every text that a target or a story can influence tries to break out."""
+    report = violated()
+    report.target.name = HOSTILE
+    report.target.version = HOSTILE
+    report.target.address = HOSTILE
+    report.target.capabilities.append(HOSTILE)
+    report.summary = HOSTILE
+    report.requirements[0].slug = HOSTILE
+    for requirement in report.requirements:
+        requirement.note = HOSTILE
+        requirement.chapter = HOSTILE
+        requirement.checks[0].title = HOSTILE
+    for finding in report.findings:
+        finding.summary = finding.expected = finding.observed = finding.check_id = HOSTILE
+        finding.replay_file = HOSTILE
+        for event in finding.timeline:
+            event.actor = event.title = event.detail = HOSTILE
+    return report
+
+
+def lost_answer_story() -> Iterable[report_pb2.TimelineEvent]:
+    """How a lost answer became a second effect."""
+    return [
+        _event(0.0, _SHOP, "", "lists MUG-01 at EUR 10.00, 40 in stock"),
+        _event(
+            0.0012,
+            _DEVICE,
+            "queue A",
+            "writes down add 2 × MUG-01",
+            "sequence 1\nkey 3f0c2b1e-8a55-4d7e-9c1b-0d2f5a6b7c8d\nobserved_unit_price EUR 10.00",
+        ),
+        _event(0.0031, _DEVICE, "queue A", "sends sequence 1"),
+        _event(0.0094, _SERVER, "", "applies it at revision 3", "APPLIED\nquantity 0 -> 2\nrevision 3\nchanged true"),
+        _event(0.0097, _NETWORK, "connection 1", "answer lost, connection cut"),
+        _event(2.41, _SERVER, "", "killed with SIGKILL and started again", "pid 4121 -> 4139\nhealthy after 610 ms"),
+        _event(3.02, _SHOP, "", "raises MUG-01 to EUR 11.49"),
+        _event(3.05, _DEVICE, "queue B", "adds 1 × TEE-07", "sequence 1\nkey 91d6e1de-02aa-4bd1-8a4e-2f1f3c7f9a10"),
+        _event(3.061, _SERVER, "", "answers queue B: APPLIED"),
+        _event(3.22, _DEVICE, "queue A", "sends sequence 1 again, same key"),
+        _event(
+            3.231,
+            _SERVER,
+            "",
+            "applies it a second time",
+            'outcome {\n  state: APPLIED\n  changed: true\n  revision: 5\n  line_change { sku: "MUG-01" before: 2 after: 4 }\n}\nreplayed: false',
+            culprit=True,
+        ),
+        _event(3.24, _DEVICE, "queue A", "reads the cart: 4 × MUG-01"),
+    ]
+
+
+def long_story(count: int) -> Iterable[report_pb2.TimelineEvent]:
+    """A story of `count` events that goes wrong four before its end."""
+    lanes = [_DEVICE, _SERVER, _DEVICE, _NETWORK, _SERVER, _SHOP]
+    titles = {
+        _DEVICE: "sends sequence {}",
+        _SERVER: "answers sequence {}: APPLIED at revision {}",
+        _NETWORK: "delays the answer to sequence {}",
+        _SHOP: "changes the price of SKU-{}",
+    }
+    return [
+        _event(
+            0.004 * index + (30.0 if index > count - 20 else 0.0),
+            lanes[index % 6],
+            f"queue {'ABC'[index % 3]}" if lanes[index % 6] == _DEVICE else "",
+            titles[lanes[index % 6]].format(index // 6 + 1, index),
+            "state: APPLIED\nreplayed: false" if index % 4 == 1 else "",
+            culprit=index == count - 5,
+        )
+        for index in range(count)
+    ]
+
+
+_NOT_TESTABLE = report_pb2.VERDICT_NOT_TESTABLE
+_DEVICE, _NETWORK = report_pb2.LANE_DEVICE, report_pb2.LANE_NETWORK
+_SERVER, _SHOP = report_pb2.LANE_SERVER, report_pb2.LANE_SHOP
+
+
+def _event(
+    offset: float, lane: report_pb2.Lane.ValueType, actor: str, title: str, detail: str = "", *, culprit: bool = False
+) -> report_pb2.TimelineEvent:
+    return report_pb2.TimelineEvent(
+        offset=span(offset), lane=lane, actor=actor, title=title, detail=detail, culprit=culprit
+    )
+
+
+def _slugs(*beginnings: str) -> Iterable[str]:
+    return [r.slug for r in register.load().requirements if r.slug.startswith(beginnings)]
+
+
+def _report(
+    verdicts: Mapping[str, report_pb2.Verdict.ValueType],
+    verdict: report_pb2.RunVerdict.ValueType,
+    exit_code: int,
+    summary: str,
+) -> report_pb2.Report:
+    spec = register.load()
+    started = Timestamp()
+    started.FromDatetime(datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC))
+    requirements = [
+        _result(requirement, verdicts.get(requirement.slug, report_pb2.VERDICT_PASSED), index)
+        for index, requirement in enumerate(spec.of_profiles(PROFILES))
+    ]
+    return report_pb2.Report(
+        suite=report_pb2.SuiteIdentity(version="0.1.0", spec_version="1.0-draft.1", spec_digest=spec.digest),
+        target=report_pb2.Target(
+            address="127.0.0.1:50051",
+            control_address="127.0.0.1:50052",
+            launched=True,
+            name="cartsync-reference",
+            version="0.1.0",
+            capabilities=["advance_clock", "fail_points", "save_restore", "effects"],
+        ),
+        settings=report_pb2.RunSettings(seed=20260314, budget="fast", profiles=PROFILES),
+        verdict=verdict,
+        exit_code=exit_code,
+        summary=summary,
+        start_time=started,
+        duration=span(64.2),
+        profiles=[_profile(name, requirements) for name in PROFILES],
+        requirements=requirements,
+        effort=report_pb2.Effort(check_count=118, plan_count=2460, operation_count=31877, crash_count=42),
+    )
+
+
+def _result(
+    requirement: register.Requirement, verdict: report_pb2.Verdict.ValueType, index: int
+) -> report_pb2.RequirementResult:
+    notes = {
+        _NOT_TESTABLE: "Needs the capability `save_restore`, which the control service does not list.",
+        report_pb2.VERDICT_SUITE_ERROR: "AssertionError in the check: no fail point was hit within 10 s.",
+    }
+    test = requirement.slug.replace("/", "_").replace("-", "_")
+    checks = [
+        report_pb2.CheckResult(
+            check_id=f"suite/test_{requirement.chapter[3:-3].replace('-', '_')}.py::test_{test}",
+            title=f"Tells the story of `{requirement.slug}` once",
+            verdict=verdict,
+            duration=span(0.05 + index / 300),
+            plan_count=1,
+        )
+    ]
+    if index % 3 == 0:
+        checks.append(
+            report_pb2.CheckResult(
+                check_id="suite/test_fuzz.py::test_any_history_has_a_correct_cart[core]",
+                title="Executes drawn plans and compares every answer with the oracle",
+                verdict=report_pb2.VERDICT_PASSED,
+                duration=span(12.5),
+                plan_count=60,
+            )
+        )
+    return report_pb2.RequirementResult(
+        slug=requirement.slug,
+        profile=requirement.profile,
+        level=requirement.level,
+        statement=requirement.statement,
+        chapter=f"{requirement.chapter}, {requirement.heading}",
+        verdict=verdict,
+        note=notes.get(verdict, ""),
+        checks=checks,
+    )
+
+
+def _profile(name: str, requirements: Iterable[report_pb2.RequirementResult]) -> report_pb2.ProfileResult:
+    verdicts = [r.verdict for r in requirements if r.profile == name]
+    by_severity = (
+        report_pb2.VERDICT_VIOLATION,
+        report_pb2.VERDICT_SUITE_ERROR,
+        _NOT_TESTABLE,
+    )
+    return report_pb2.ProfileResult(
+        name=name,
+        verdict=next((v for v in by_severity if v in verdicts), report_pb2.VERDICT_PASSED),
+        passed_count=verdicts.count(report_pb2.VERDICT_PASSED),
+        requirement_count=len(verdicts),
+    )

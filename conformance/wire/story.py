@@ -187,14 +187,18 @@ class Story:
         reason: str = "",
         field: str = "",
         slug: str | None = None,
+        what: str = "the call",
     ) -> RpcFailureError:
-        """Expect a call to end with a status, with its ErrorInfo.reason (when given) and first violated field."""
+        """Expect a call to end with a status, with its ErrorInfo.reason (when given) and first violated field.
+
+        `what` is the call in words, for the sentence that a violation is reported with.
+        """
         try:
             answer = call()
         except RpcFailureError as failure:
             self.expect(
                 failure.code is code,
-                f"the call ended with {failure}",
+                f"{what} ended with {failure}",
                 expected=code.name,
                 observed=failure.code.name,
                 slug=slug,
@@ -214,7 +218,7 @@ class Story:
                 slug="errors/field-path",
             )
             return failure
-        raise ViolationError(slug, "the call was answered", expected=code.name, observed=f"OK: {answer}")
+        raise ViolationError(slug, f"{what} was answered", expected=code.name, observed=f"OK: {answer}")
 
     def expect_lines(self, cart: cart_pb2.Cart, quantities: dict[str, int], *, slug: str | None = None) -> None:
         """Expect the cart to hold exactly these quantities."""

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
+# 500 lines of 99,999 at this price still fit into the int64 of a subtotal.
+MAX_UNIT_PRICE_MINOR = 100_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Offer:
@@ -16,7 +19,7 @@ class Offer:
 
     sku: str
     currency_code: str
-    unit_price_minor: int  # >= 0, in minor units of `currency_code`
+    unit_price_minor: int  # 0 to MAX_UNIT_PRICE_MINOR, in minor units of `currency_code`
     listed: bool
     available_quantity: int | None  # None: stock is not counted
 

@@ -1,0 +1,509 @@
+"""Decides the operations of one submission, by the table of chapter 3.
+
+Theory of operation. `Decider.decide` walks a submission in order over an in-memory working state that starts as
+what the store held at one instant. For each operation the steps of `STEPS` are asked in turn; the first one that
+has an answer ends the walk. An answer is one of
+
+    Replayed      decided before: the recorded outcome, nothing changes
+    Refused       the reason's policy in `reason.proto` says whether it is recorded
+    LineOutcome   applied, with what became of the line
+    Discarded     applied; the operation that had this sequence never will be
+
+A recorded answer moves the watermark and the key chain; any other one leaves the state as it was, and after a
+conflict or a deferral the rest of the submission is not looked at. What has been decided is a value, `Decision`:
+nothing is durable before the caller has committed `Decision.changes`, and nothing may be answered before that.
+
+Every rule is one small method, so that a variant of the server can be made by overriding exactly one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from cartsync.v1 import operation_pb2, outcome_pb2, reason_pb2
+
+from reference_server.engine import digest, instants, well_formed
+from reference_server.engine.cart_rules import CartRules, LineCase, LineOutcome
+from reference_server.engine.offers import OfferLookup
+from reference_server.engine.policy import Policy
+from reference_server.engine.refusals import REASON_POLICIES, Reason, Refused, refuse
+from reference_server.engine.state import CartHead, Changes, Effect, QueueMark, Reading, Record
+from reference_server.engine.working import Working, outcome_of
+from reference_server.ports import BackendUnavailableError
+
+_LINE_KINDS = ("add_item", "adjust_quantity", "set_quantity", "remove_item")
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Decided before this attempt."""
+
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Discarded:
+    """The operation that had this sequence is cancelled; the chain goes on from its key."""
+
+    discarded_key: str
+
+
+Answer = Replayed | Refused | LineOutcome | Discarded
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """What is true while a submission is decided, apart from the store.
+
+    `allowance` is how many operations may be newly decided (None: no limit); `while_deciding` is called with the
+    sequence inside the decision of each operation that is next in line, and may raise anything.
+    """
+
+    principal: str
+    queue_id: str
+    now_us: int
+    offers: OfferLookup
+    allowance: int | None = None
+    rate_limit_delay: timedelta = timedelta(seconds=1)
+    while_deciding: Callable[[int], None] = lambda _sequence: None
+
+
+@dataclass(slots=True)
+class Case:
+    """One operation on its way through the steps."""
+
+    attempt: operation_pb2.OperationAttempt
+    working: Working
+    situation: Situation
+    operation: operation_pb2.CartOperation = field(init=False)
+    kind: str | None = field(init=False)
+    line_case: LineCase | None = None
+
+    def __post_init__(self) -> None:
+        self.operation = self.attempt.operation
+        self.kind = self.operation.WhichOneof("intent")
+
+    @property
+    def intent(self) -> Any:
+        """The intent's own message; only when `kind` is set."""
+        return getattr(self.operation, self.kind or "")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An exception inside the decision of one operation, for the log."""
+
+    sequence: int
+    idempotency_key: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one submission comes to, once `changes` is committed; `results` must not be answered before."""
+
+    results: list[outcome_pb2.OperationResult]
+    changes: Changes
+    charged_count: int
+    failures: list[Failure]
+
+
+class Decider:
+    """The decision core. Keeps no state between calls; deterministic in its arguments."""
+
+    STEPS: ClassVar[tuple[str, ...]] = (
+        "already_decided",  # step 1
+        "gap",  # 2
+        "chain",  # 3
+        "rate_limit",  # 4
+        "quarantine",  # section 3.7
+        "intervene",
+        "key_reused",  # 5
+        "required_features",  # 6
+        "known_intent",  # 7
+        "size",  # 8
+        "well_formed",  # 9
+        "replay_window",  # 10
+        "backing_services",  # 11
+        "cart_rules",  # 12
+    )
+    DISCARD_STEPS: ClassVar[tuple[str, ...]] = (
+        "already_decided",
+        "gap",
+        "chain",
+        "quarantine",
+        "intervene",
+        "key_reused",
+        "discard",
+    )
+
+    def __init__(self, policy: Policy, rules: CartRules | None = None) -> None:
+        self.policy = policy
+        self.rules = rules if rules is not None else CartRules(policy)
+
+    # The submission.
+
+    def decide(
+        self, reading: Reading, attempts: Sequence[operation_pb2.OperationAttempt], situation: Situation
+    ) -> Decision:
+        """Decide a submission that `submission_checks` found nothing wrong with (spec: effects/in-order)."""
+        working = Working(reading)
+        results: list[outcome_pb2.OperationResult] = []
+        failures: list[Failure] = []
+        stopped = False
+        for attempt in attempts:
+            case = Case(attempt, working, situation)
+            result = self.predecessor_not_decided(case) if stopped else self._decide_one(case, failures)
+            results.append(result)
+            stopped = stopped or self.stops_submission(result.outcome.state)
+        changes = working.changes(situation.principal, situation.queue_id, situation.now_us)
+        return Decision(results, changes, working.charged_count, failures)
+
+    def stops_submission(self, state: reason_pb2.OutcomeState.ValueType) -> bool:
+        """Whether the operations behind one with this state are looked at no more."""
+        if state == reason_pb2.OUTCOME_STATE_CONFLICT:
+            return self.stop_after_conflict()
+        if state == reason_pb2.OUTCOME_STATE_DEFERRED:
+            return self.stop_after_deferral()
+        return False
+
+    def stop_after_conflict(self) -> bool:
+        """Spec: deciding/stop-after-conflict."""
+        return True
+
+    def stop_after_deferral(self) -> bool:
+        """Spec: deciding/stop-after-deferral."""
+        return True
+
+    def predecessor_not_decided(self, case: Case) -> outcome_pb2.OperationResult:
+        """The answer behind a conflict or a deferral."""
+        refused = refuse(
+            Reason.REASON_PREDECESSOR_NOT_DECIDED, "an operation before it in this submission was not decided"
+        )
+        return self._unrecorded(case, refused)
+
+    # One operation.
+
+    def _decide_one(self, case: Case, failures: list[Failure]) -> outcome_pb2.OperationResult:
+        try:
+            return self.take(case, self.answer(case))
+        except Exception as error:
+            failures.append(Failure(case.operation.sequence, case.operation.idempotency_key, error))
+            return self.failed(case)
+
+    def answer(self, case: Case) -> Answer:
+        """Walk the steps; the first that has an answer ends the walk (spec: deciding/refusal-order)."""
+        for step in self.DISCARD_STEPS if case.kind == "discard" else self.STEPS:
+            answer: Answer | None = getattr(self, step)(case)
+            if answer is not None:
+                return answer
+        raise AssertionError(f"no step had an answer to an operation of kind {case.kind}")
+
+    def failed(self, case: Case) -> outcome_pb2.OperationResult:
+        """Spec: poison/internal-deferred. Counted when the operation could have been decided."""
+        operation = case.operation
+        if operation.sequence == case.working.queue.decided_through_sequence + 1:
+            case.working.count_failure(operation.sequence, operation.idempotency_key)
+        refused = refuse(
+            Reason.REASON_INTERNAL,
+            "the server failed while deciding this operation",
+            retry_delay=self.policy.trouble_retry_delay,
+        )
+        return self._unrecorded(case, refused)
+
+    # Step 1: decided already.
+
+    def already_decided(self, case: Case) -> Answer | None:
+        """Before anything that could refuse (spec: deciding/duplicates-first)."""
+        sequence = case.operation.sequence
+        if sequence > case.working.queue.decided_through_sequence:
+            return None
+        record = case.working.reading.records.get(sequence)
+        if record is None:
+            return self.purged(case)
+        if record.idempotency_key != case.operation.idempotency_key:
+            return self.other_key(case, record)
+        if not self.same_payload(case, record):
+            return self.other_payload(case, record)
+        return self.replay(case, record)
+
+    def purged(self, case: Case) -> Answer | None:  # noqa: ARG002 - the seam of variants
+        """Spec: retention/purged-not-executed."""
+        return refuse(Reason.REASON_OUTCOME_PURGED, "this sequence was decided long ago and its record is gone")
+
+    def other_key(self, case: Case, record: Record) -> Answer | None:  # noqa: ARG002
+        """Spec: deciding/sequence-conflict, discard/late-original, discard/too-late."""
+        return refuse(Reason.REASON_SEQUENCE_CONFLICT, "another key was decided at this sequence")
+
+    def same_payload(self, case: Case, record: Record) -> bool:
+        """Spec: deciding/payload-by-meaning. Compared under the field list the record was made by."""
+        theirs = digest.payload_digest(case.working.reading.digest_key, case.operation, record.digest_version)
+        return digest.same_digest(theirs, record.payload_digest)
+
+    def other_payload(self, case: Case, record: Record) -> Answer | None:  # noqa: ARG002
+        """Spec: deciding/payload-mismatch."""
+        return refuse(Reason.REASON_PAYLOAD_MISMATCH, "this key was decided with another payload")
+
+    def replay(self, case: Case, record: Record) -> Answer | None:  # noqa: ARG002
+        """Spec: deciding/replay-verbatim."""
+        return Replayed(record)
+
+    # Steps 2 to 4: next in line, or not.
+
+    def gap(self, case: Case) -> Answer | None:
+        """Step 2 (spec: deciding/gap-deferred)."""
+        expected = case.working.queue.decided_through_sequence + 1
+        if case.operation.sequence <= expected:
+            return None
+        return refuse(
+            Reason.REASON_SEQUENCE_GAP,
+            f"sequence {expected} has not been decided yet",
+            expected_sequence=expected,
+        )
+
+    def chain(self, case: Case) -> Answer | None:
+        """Step 3 (spec: deciding/chain-checked)."""
+        if case.operation.previous_key == case.working.queue.last_key:
+            return None
+        return refuse(
+            Reason.REASON_QUEUE_DIVERGED, "previous_key is not the key decided last: a copy of this queue is live"
+        )
+
+    def rate_limit(self, case: Case) -> Answer | None:
+        """Step 4 (spec: rate/deferred)."""
+        allowance = case.situation.allowance
+        if allowance is None or case.working.charged_count < allowance:
+            return None
+        return refuse(
+            Reason.REASON_RATE_LIMITED,
+            "too many operations; come back later",
+            retry_delay=case.situation.rate_limit_delay,
+        )
+
+    def quarantine(self, case: Case) -> Answer | None:
+        """An operation that failed too often is not tried again (spec: poison/quarantined)."""
+        operation = case.operation
+        failed_count = case.working.reading.failures.get((operation.sequence, operation.idempotency_key), 0)
+        if failed_count < self.policy.quarantine_attempt_count:
+            return None
+        return refuse(Reason.REASON_QUARANTINED, f"deciding this operation failed {failed_count} times")
+
+    def intervene(self, case: Case) -> Answer | None:
+        """No rule: the place where a conformance run makes a decision fail."""
+        case.situation.while_deciding(case.operation.sequence)
+        return None
+
+    # Steps 5 to 10: refusals before the cart.
+
+    def key_reused(self, case: Case) -> Answer | None:
+        """Step 5 (spec: deciding/key-reused)."""
+        used_at = case.working.key_use(case.operation.idempotency_key)
+        if used_at is None:
+            return None
+        return refuse(Reason.REASON_KEY_REUSED, f"this key is recorded under sequence {used_at}")
+
+    def required_features(self, case: Case) -> Answer | None:
+        """Step 6 (spec: deciding/unsupported-feature)."""
+        missing = sorted(set(case.operation.required_features) - set(self.policy.features))
+        if not missing:
+            return None
+        return refuse(
+            Reason.REASON_UNSUPPORTED_FEATURE,
+            "this server does not have a feature the operation requires",
+            unsupported_features=missing,
+        )
+
+    def known_intent(self, case: Case) -> Answer | None:
+        """Step 7 (spec: deciding/unsupported-intent)."""
+        if case.kind in _LINE_KINDS:
+            return None
+        return refuse(Reason.REASON_UNSUPPORTED_INTENT, "the operation carries no intent this server knows")
+
+    def size(self, case: Case) -> Answer | None:
+        """Step 8 (spec: deciding/too-large)."""
+        byte_count = case.operation.ByteSize()
+        if byte_count <= self.policy.max_operation_bytes:
+            return None
+        return refuse(
+            Reason.REASON_OPERATION_TOO_LARGE,
+            f"the operation has {byte_count} bytes; at most {self.policy.max_operation_bytes} are taken",
+        )
+
+    def well_formed(self, case: Case) -> Answer | None:
+        """Step 9 (spec: deciding/malformed)."""
+        violations = well_formed.field_violations(case.operation)
+        if not violations:
+            return None
+        return refuse(
+            Reason.REASON_MALFORMED,
+            "; ".join(f"{violation.field} {violation.description}" for violation in violations),
+            field_violations=violations,
+        )
+
+    def replay_window(self, case: Case) -> Answer | None:
+        """Step 10 (spec: retention/window-enforced, retention/unknown-age, retention/negative-age)."""
+        if not case.attempt.HasField("age"):
+            return None
+        if instants.duration_ns(case.attempt.age) <= instants.span_us(self.policy.replay_window) * 1000:
+            return None
+        return refuse(
+            Reason.REASON_REPLAY_WINDOW_EXPIRED,
+            f"the operation was first sent more than {self.policy.replay_window} after it was enqueued",
+        )
+
+    # Steps 11 and 12: the cart.
+
+    def backing_services(self, case: Case) -> Answer | None:
+        """Step 11: asked only for what raises a line (spec: backend/deferred, stock/decrease-free)."""
+        line_case = self._line_case(case)
+        if not line_case.raises:
+            return None
+        try:
+            line_case.offer = case.situation.offers(case.intent.sku)
+        except BackendUnavailableError:
+            return refuse(
+                Reason.REASON_BACKEND_UNAVAILABLE,
+                "the catalogue or the stock service does not answer",
+                retry_delay=self.policy.trouble_retry_delay,
+            )
+        return None
+
+    def cart_rules(self, case: Case) -> Answer | None:
+        """Step 12 (spec: chapters 5 and 6)."""
+        return self.rules.judge(self._line_case(case))
+
+    def discard(self, case: Case) -> Answer | None:
+        """The last step of a discard (spec: discard/cancels-undecided)."""
+        return Discarded(case.operation.discard.discarded_key)
+
+    def _line_case(self, case: Case) -> LineCase:
+        if case.line_case is None:
+            cart_id, sku = case.intent.cart_id, case.intent.sku
+            case.line_case = self.rules.line_case(
+                case.kind or "",
+                case.intent,
+                case.situation.queue_id,
+                case.working.cart(cart_id),
+                case.working.line((cart_id, sku)),
+            )
+        return case.line_case
+
+    # Taking the answer.
+
+    def take(self, case: Case, answer: Answer) -> outcome_pb2.OperationResult:
+        """Turn an answer into a result, and record it when it is final."""
+        if isinstance(answer, Replayed):
+            return outcome_pb2.OperationResult(outcome=outcome_of(answer.record), replayed=True)
+        if isinstance(answer, Refused) and not self.is_recorded(answer):
+            return self._unrecorded(case, answer)
+        return self._recorded(case, answer)
+
+    def is_recorded(self, refused: Refused) -> bool:
+        """Spec: deciding/rejection-recorded, deciding/deferral-unrecorded, deciding/conflict-unrecorded."""
+        return refused.policy.recorded
+
+    def is_charged(self, case: Case) -> bool:
+        """Spec: rate/exempt."""
+        return case.kind != "discard"
+
+    def mark_after(self, case: Case, answer: Answer) -> QueueMark:  # noqa: ARG002
+        """Where the queue stands behind a recorded answer.
+
+        Behind a discard the chain goes on from what it discarded, whatever became of the discard itself: the
+        client's next operation names that key (spec: deciding/rejection-advances, discard/chain-continues).
+        """
+        operation = case.operation
+        last_key = operation.discard.discarded_key if case.kind == "discard" else operation.idempotency_key
+        return QueueMark(operation.sequence, last_key)
+
+    def decide_time_us(self, case: Case, cart: CartHead | None) -> int:
+        """Now; but never before the cart's last change, should the clock step back (spec: revision/decide-time)."""
+        now_us = case.situation.now_us
+        return now_us if cart is None else max(now_us, cart.update_time_us)
+
+    def outcome(self, case: Case, answer: Answer, cart: CartHead | None, decide_time_us: int) -> outcome_pb2.Outcome:
+        """The outcome of a final answer; `cart` is what it was judged at (spec: revision/judged-at)."""
+        outcome = outcome_pb2.Outcome(
+            idempotency_key=case.operation.idempotency_key,
+            sequence=case.operation.sequence,
+            state=reason_pb2.OUTCOME_STATE_APPLIED,
+            decide_time=instants.timestamp(decide_time_us),
+            revision=0 if cart is None else cart.revision,
+        )
+        if isinstance(answer, Refused):
+            outcome.state = answer.policy.state
+            outcome.refusal.CopyFrom(answer.refusal)
+        elif isinstance(answer, LineOutcome):
+            outcome.line_change.sku = case.intent.sku
+            outcome.line_change.quantity_before = answer.quantity_before
+            outcome.line_change.quantity_after = answer.quantity_after
+            outcome.adjustments.extend(answer.adjustments)
+            if answer.quantity_before != answer.quantity_after:
+                outcome.changed = True
+                outcome.revision += 1
+        return outcome
+
+    def _unrecorded(self, case: Case, refused: Refused) -> outcome_pb2.OperationResult:
+        return outcome_pb2.OperationResult(
+            outcome=outcome_pb2.Outcome(
+                idempotency_key=case.operation.idempotency_key,
+                sequence=case.operation.sequence,
+                state=REASON_POLICIES[refused.refusal.reason].state,
+                refusal=refused.refusal,
+            )
+        )
+
+    def _recorded(self, case: Case, answer: Answer) -> outcome_pb2.OperationResult:
+        operation, working = case.operation, case.working
+        cart_id = case.intent.cart_id if case.kind in _LINE_KINDS else ""
+        cart = working.cart(cart_id) if cart_id else None
+        decide_time_us = self.decide_time_us(case, cart)
+        outcome = self.outcome(case, answer, cart, decide_time_us)
+        record = Record(
+            sequence=operation.sequence,
+            idempotency_key=operation.idempotency_key,
+            payload_digest=digest.payload_digest(working.reading.digest_key, operation),
+            digest_version=digest.CURRENT_VERSION,
+            outcome=outcome.SerializeToString(),
+            decide_time_us=decide_time_us,
+        )
+        mark = self.mark_after(case, answer)
+        charged = self.is_charged(case)
+        if isinstance(answer, LineOutcome) and outcome.changed:
+            sku, queue_id = case.intent.sku, case.situation.queue_id
+            line = working.line((cart_id, sku))
+            change = outcome.line_change
+            working.record(
+                record,
+                mark,
+                charged=charged,
+                cart=(cart_id, _head_after(cart, answer, outcome.revision, decide_time_us)),
+                line=((cart_id, sku), line.after(change.quantity_after, outcome.revision, queue_id)),
+                effect=Effect(
+                    queue_id=queue_id,
+                    sequence=operation.sequence,
+                    idempotency_key=operation.idempotency_key,
+                    cart_id=cart_id,
+                    revision=outcome.revision,
+                    sku=sku,
+                    quantity_before=change.quantity_before,
+                    quantity_after=change.quantity_after,
+                ),
+            )
+        else:
+            working.record(record, mark, charged=charged)
+        return outcome_pb2.OperationResult(outcome=outcome)
+
+
+def _head_after(cart: CartHead | None, answer: LineOutcome, revision: int, decide_time_us: int) -> CartHead:
+    line_delta = (answer.quantity_after > 0) - (answer.quantity_before > 0)
+    return CartHead(
+        revision=revision,
+        currency_code=answer.currency_code if cart is None else cart.currency_code,
+        update_time_us=decide_time_us,
+        line_count=line_delta + (0 if cart is None else cart.line_count),
+        closed=cart is not None and cart.closed,
+    )

@@ -1,0 +1,152 @@
+"""What a decision is made from (`Reading`) and what it comes to (`Changes`): plain values, no behaviour.
+
+Instants are microseconds since the epoch (`_us`). Everything here lies inside one principal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class QueueMark:
+    """How far a queue has come, and the key its chain goes on from."""
+
+    decided_through_sequence: int = 0
+    last_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The outcome record of one decided operation; `outcome` is the serialized message, replayed verbatim."""
+
+    sequence: int
+    idempotency_key: str
+    payload_digest: bytes
+    digest_version: int
+    outcome: bytes
+    decide_time_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class CartHead:
+    """A cart without its lines. A cart that no add has made has no head."""
+
+    revision: int
+    currency_code: str
+    update_time_us: int
+    line_count: int = 0
+    closed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line, and what guards need to know of its past. It outlives its quantity.
+
+    `last_change_revision` is that of the latest change, made by `last_change_queue_id`;
+    `other_change_revision` is that of the latest change by any queue but that one. 0 means none.
+    The two are enough to tell every queue when another one last changed the line.
+    """
+
+    quantity: int = 0
+    last_change_revision: int = 0
+    last_change_queue_id: str = ""
+    other_change_revision: int = 0
+
+    def changed_by_others(self, queue_id: str) -> int:
+        """Revision of the latest change that another queue than `queue_id` made; 0 when none did."""
+        if self.last_change_queue_id == queue_id:
+            return self.other_change_revision
+        return self.last_change_revision
+
+    def after(self, quantity: int, revision: int, queue_id: str) -> Line:
+        """The line after `queue_id` changed it."""
+        return Line(quantity, revision, queue_id, self.changed_by_others(queue_id))
+
+
+LineName = tuple[str, str]
+"""cart_id and sku."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One change of one line, as the ledger keeps it: evidence apart from answers."""
+
+    queue_id: str
+    sequence: int
+    idempotency_key: str
+    cart_id: str
+    revision: int
+    sku: str
+    quantity_before: int
+    quantity_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Everything one submission needs to know, read at one instant.
+
+    `records` holds those of the submission's sequences that have one; `key_uses` tells for each of the
+    submission's undecided keys the sequence it is recorded under; a cart or line that is not there is not in
+    `carts` or `lines`; `failures` counts failed attempts by (sequence, key).
+    """
+
+    store_id: str
+    digest_key: bytes = field(repr=False)
+    queue: QueueMark = field(default_factory=QueueMark)
+    contact_time_us: int | None = None
+    records: Mapping[int, Record] = field(default_factory=dict)
+    key_uses: Mapping[str, int] = field(default_factory=dict)
+    carts: Mapping[str, CartHead] = field(default_factory=dict)
+    lines: Mapping[LineName, Line] = field(default_factory=dict)
+    failures: Mapping[tuple[int, str], int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What one submission comes to: committed as a whole, or not at all.
+
+    Holds only while the store still is `store_id`, the queue still stands at `expected_queue` and every cart in
+    `expected_carts` still is what it was when read (None: not there). Judged but unchanged carts are among
+    them, so that a rejection is as serializable as a change.
+    """
+
+    store_id: str
+    principal: str
+    queue_id: str
+    contact_time_us: int
+    expected_queue: QueueMark
+    queue: QueueMark
+    records: tuple[Record, ...] = ()
+    expected_carts: Mapping[str, CartHead | None] = field(default_factory=dict)
+    carts: Mapping[str, CartHead] = field(default_factory=dict)
+    lines: Mapping[LineName, Line] = field(default_factory=dict)
+    effects: tuple[Effect, ...] = ()
+    failures: tuple[tuple[int, str], ...] = ()
+
+    @property
+    def empty(self) -> bool:
+        """True when nothing needs to be written: every answer came from records, or was a plain deferral."""
+        return not self.records and not self.failures
+
+
+@dataclass(frozen=True, slots=True)
+class CartContents:
+    """A cart with its lines (sku -> quantity, none 0), and how far a queue had come at that instant."""
+
+    store_id: str
+    head: CartHead | None
+    quantities: Mapping[str, int]
+    decided_through_sequence: int | None
+    contact_time_us: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordRange:
+    """The records of a range of sequences, and how far the queue had come at that instant."""
+
+    store_id: str
+    decided_through_sequence: int
+    outcomes: Mapping[int, bytes]
+    contact_time_us: int | None = None

@@ -177,6 +177,12 @@ class Device:
             log=[_clone(operation) for operation in self.log],
         )
 
+    def over(self, connection: Connection) -> Device:
+        """This very queue, log included, over another connection."""
+        twin = Device(self.name, connection, self.principal, self.cart_id, self._rng, queue_id=self.queue_id)
+        twin.log, twin.store_id = self.log, self.store_id
+        return twin
+
     # Sending.
 
     def request(

@@ -24,11 +24,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from reference_server.ports import Offer
+from reference_server.engine.identifiers import SKU_FORM, is_sku
+from reference_server.ports import MAX_UNIT_PRICE_MINOR, Offer
 
-MAX_UNIT_PRICE_MINOR = 10**12  # times the largest quantities, totals stay far inside 64 bits
 MAX_AVAILABLE_QUANTITY = 2**31 - 1
-MAX_SKU_LENGTH = 64
 
 _REQUIRED_COLUMNS = ("sku", "currency", "unit_price_minor")
 _OPTIONAL_COLUMNS = ("listed", "available_quantity")
@@ -180,24 +179,10 @@ def _wrong(row: _Row, column: str, way_out: str) -> CatalogError:
     return CatalogError(f"{row.place}: column {column!r} {found}. {way_out}")
 
 
-def sku_problem(sku: str) -> str | None:
-    """What is wrong with a SKU, None when nothing is."""
-    if not 1 <= len(sku) <= MAX_SKU_LENGTH:
-        return f"must have 1 to {MAX_SKU_LENGTH} characters"
-    if any(ord(character) < 0x20 or 0x7F <= ord(character) < 0xA0 for character in sku):
-        return "must not hold a control character"
-    if sku != sku.strip():
-        return "must not begin or end with a space"
-    return None
-
-
 def _sku(row: _Row) -> str:
     value = row.fields.get("sku")
-    if not isinstance(value, str):
-        raise _wrong(row, "sku", "It must be text.")
-    problem = sku_problem(value)
-    if problem:
-        raise _wrong(row, "sku", f"It {problem}.")
+    if not isinstance(value, str) or not is_sku(value):
+        raise _wrong(row, "sku", f"It {SKU_FORM}.")
     return value
 
 

@@ -84,14 +84,15 @@ class Config:
             raise ConfigError("--tls-cert and --tls-key go together: give both, or neither for plaintext.")
 
     @property
-    def store_path(self) -> Path:
-        """The file of the store."""
-        return Path(self.store.removeprefix("sqlite:")) if self.store else self.data_dir / "cartsync.sqlite"
+    def store_address(self) -> str:
+        """What to open: `sqlite:PATH`, or `sqlite::memory:`, which is gone when the server ends."""
+        return self.store or f"sqlite:{self.data_dir / 'cartsync.sqlite'}"
 
     @property
-    def control_state_path(self) -> Path:
-        """The file with the control service's own settings, beside the store."""
-        return self.store_path.with_name(self.store_path.name + ".control")
+    def control_state_path(self) -> str:
+        """The file with the control service's own settings, beside the store; in memory when the store is."""
+        place = self.store_address.removeprefix("sqlite:")
+        return place if place == ":memory:" else f"{place}.control"
 
 
 def _check_listeners(config: Config) -> None:
@@ -165,8 +166,6 @@ def parse_rate(text: str) -> RateLimit | None:
 def _parse_store(text: str) -> str:
     if not text.startswith("sqlite:") or len(text) == len("sqlite:"):
         raise ValueError("must be sqlite:PATH, for example sqlite:/var/lib/cartsync/cartsync.sqlite")
-    if text == "sqlite::memory:":
-        raise ValueError("must be a file: what is in memory does not survive, and the protocol promises that it does")
     return text
 
 
@@ -284,9 +283,7 @@ SETTINGS = (
 )
 
 
-def load_config(
-    flags: Mapping[str, str | None], environ: Mapping[str, str], file: Path | None = None
-) -> Config:
+def load_config(flags: Mapping[str, str | None], environ: Mapping[str, str], file: Path | None = None) -> Config:
     """Put the settings together: flags by setting name, then the environment, then the TOML file.
 
     An empty environment variable counts as not set. Raises ConfigError for the first wrong value.

@@ -1,0 +1,315 @@
+"""Puts a server together, starts it, and stops it in good order.
+
+`Parts` names every part that a variant of the server may exchange; `REFERENCE` is the server as it should be.
+Stopping: health says so first, nothing new is accepted, streams answer what they have read and end, running calls
+get their grace, what was begun is settled, and only then the store is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib.metadata
+import logging
+import signal
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from cartsync.v1 import service_pb2, service_pb2_grpc
+
+from reference_server.catalog import demo_catalog, load_catalog
+from reference_server.clock import OffsetClock, SystemClock
+from reference_server.config import Address, Config, RateLimit
+from reference_server.credentials import (
+    Credentials,
+    DevelopmentCredentials,
+    FirstOf,
+    bearer_token,
+    load_tokens,
+)
+from reference_server.engine.deciding import Decider
+from reference_server.engine.policy import Policy
+from reference_server.engine.snapshot import CartPricing
+from reference_server.logs import log_event
+from reference_server.ports import Catalog, Clock, Interventions, NoInterventions, RateLimiter
+from reference_server.rate_limits import NoLimit, TokenBuckets
+from reference_server.service import listener
+from reference_server.service.calls import CallGuard, Metadata
+from reference_server.service.errors import credential_invalid
+from reference_server.service.servicer import CartSyncServicer, MakeStream
+from reference_server.service.submissions import Submissions
+from reference_server.service.sync_stream import Claims, SyncStream
+from reference_server.settlement import Settlement
+from reference_server.storage import Store, StoreFailedError, open_store
+
+SERVICE_NAME = service_pb2.DESCRIPTOR.services_by_name["CartSyncService"].full_name
+MAINTENANCE_SECONDS = 60.0
+
+
+class StoreUnavailableError(Exception):
+    """The store cannot be opened; the message says why and what to do."""
+
+
+class OpenStore(Protocol):
+    """Opens a store by its address; raises StoreFailedError and ValueError."""
+
+    def __call__(self, address: str, policy: Policy, *, keep_effects: bool = False) -> Store:
+        """The store at `address`."""
+        ...
+
+
+def policy_of(config: Config) -> Policy:
+    """The contract that a configuration comes to."""
+    return Policy(
+        replay_window=config.replay_window,
+        outcome_retention=config.outcome_retention,
+        queue_retention=config.queue_retention,
+    )
+
+
+def limiter_of(limit: RateLimit | None, clock: Clock) -> RateLimiter:
+    """The limiter that a configuration asks for."""
+    return NoLimit() if limit is None else TokenBuckets(limit, clock)
+
+
+def catalog_of(config: Config) -> Catalog:
+    """The catalogue file, or the demo; raises CatalogError."""
+    return demo_catalog() if config.catalog is None else load_catalog(config.catalog)
+
+
+def credentials_of(config: Config) -> Credentials:
+    """The tokens file, or everybody's word; raises TokensFileError."""
+    return DevelopmentCredentials() if config.tokens_file is None else load_tokens(config.tokens_file)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a server is made of. A variant exchanges parts with `dataclasses.replace`."""
+
+    policy: Callable[[Config], Policy] = policy_of
+    clock: Callable[[], Clock] = SystemClock
+    catalog: Callable[[Config], Catalog] = catalog_of
+    credentials: Callable[[Config], Credentials] = credentials_of
+    limiter: Callable[[RateLimit | None, Clock], RateLimiter] = limiter_of
+    open_store: OpenStore = open_store
+    decider: Callable[[Policy], Decider] = Decider
+    pricing: Callable[[], CartPricing] = CartPricing
+    settlement: Callable[..., Settlement] = Settlement
+    submissions: Callable[[Settlement, Policy], Submissions] = Submissions
+    claims: Callable[[], Claims] = Claims
+    stream: MakeStream = SyncStream
+    servicer: Callable[[Submissions, Claims, MakeStream, str], CartSyncServicer] = CartSyncServicer
+
+
+REFERENCE = Parts()
+
+
+def server_version() -> str:
+    """The version of the distribution; empty when it is not installed."""
+    try:
+        return importlib.metadata.version("cartsync")
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+@dataclass
+class _World:
+    """What surrounds the core: the server's own, or that with what the control service arranged laid over it."""
+
+    clock: Clock
+    catalog: Catalog
+    limiter: RateLimiter
+    credentials: Credentials
+    interventions: Interventions = field(default_factory=NoInterventions)
+
+
+class Server:
+    """A server from `start` to `stop`. Made by `build`."""
+
+    def __init__(self, config: Config, parts: Parts) -> None:
+        self.config = config
+        self.address = config.listen  # with the real port once started
+        self.control_address = config.control_listen
+        self._parts = parts
+        self._policy = parts.policy(config)
+        clock = parts.clock()
+        self._world = _World(
+            clock, parts.catalog(config), parts.limiter(config.rate_limit, clock), parts.credentials(config)
+        )
+        self._cleanup = contextlib.AsyncExitStack()
+        self._stop_by = 0.0
+
+    async def start(self) -> None:
+        """Open the store, listen, and say SERVING.
+
+        Raises StoreUnavailableError, CannotListenError or TlsFilesError; then nothing is left open.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._cleanup.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Accept nothing new, drain within the grace, close the store."""
+        self._stop_by = asyncio.get_running_loop().time() + self.config.shutdown_grace.total_seconds()
+        await self._cleanup.aclose()
+
+    async def _start(self) -> None:
+        store = await self._open_store()
+        control = await self._arrange(store)
+        settlement = self._parts.settlement(
+            store,
+            self._parts.decider(self._policy),
+            self._policy,
+            self._world.clock,
+            self._world.catalog,
+            self._world.limiter,
+            self._world.interventions,
+            self._parts.pricing(),
+        )
+        if control is not None:
+            self.control_address = await control()
+        # Behind the control listener in starting, so before it in stopping: what is held can still be released.
+        self._cleanup.push_async_callback(self._drain, settlement)
+        maintenance = asyncio.create_task(self._maintain(store))
+        self._cleanup.callback(maintenance.cancel)
+        await self._listen(settlement)
+
+    async def _open_store(self) -> Store:
+        address = self.config.store_address
+        keep_effects = self.config.control_listen is not None
+        try:
+            store = self._parts.open_store(address, self._policy, keep_effects=keep_effects)
+        except (StoreFailedError, ValueError) as error:
+            raise StoreUnavailableError(
+                f"{error}. Check the path and its rights, and that no other server has it open."
+            ) from None
+        self._cleanup.push_async_callback(store.close)
+        log_event(
+            logging.INFO,
+            "store_opened",
+            store=address,
+            store_id=store.store_id,
+            sqlite_version=sqlite3.sqlite_version,
+        )
+        return store
+
+    async def _arrange(self, store: Store) -> Callable[[], Any] | None:
+        """Lay what the control service arranges over the world; answers how to start its listener."""
+        if self.config.control_listen is None:
+            return None
+        from reference_server.control import listening
+
+        try:
+            arranged = listening.ArrangedWorld(self.config.control_state_path)
+        except (sqlite3.Error, OSError) as error:
+            raise StoreUnavailableError(
+                f"cannot open {self.config.control_state_path}: {error}. Check the path and its rights."
+            ) from None
+        self._cleanup.callback(arranged.close)
+        world = self._world
+        clock = OffsetClock(world.clock, arranged.state.clock_offset)
+        self._world = _World(
+            clock,
+            arranged.catalog(world.catalog),
+            arranged.limiter(self._parts.limiter(self.config.rate_limit, clock)),
+            FirstOf(arranged.state, world.credentials),
+            arranged.fail_points,
+        )
+
+        async def listen() -> Address:
+            return await listening.listen(
+                self.config, arranged, clock, store, version=server_version(), cleanup=self._cleanup
+            )
+
+        return listen
+
+    async def _listen(self, settlement: Settlement) -> None:
+        config, parts = self.config, self._parts
+        claims = parts.claims()
+        submissions = parts.submissions(settlement, self._policy)
+        guard = CallGuard(f"/{SERVICE_NAME}/", self._principal_of)
+        server = listener.make_server([guard], self._policy.max_submission_bytes)
+        service_pb2_grpc.add_CartSyncServiceServicer_to_server(
+            parts.servicer(submissions, claims, parts.stream, server_version()), server
+        )
+        health = await listener.add_health(server)
+        listener.add_reflection(server, service_pb2.DESCRIPTOR, SERVICE_NAME)
+        tls = None
+        if config.tls_cert is not None and config.tls_key is not None:
+            tls = listener.TlsFiles(config.tls_cert, config.tls_key)
+        self.address = listener.bind(server, config.listen, tls)
+        await server.start()
+        self._cleanup.push_async_callback(server.stop, config.shutdown_grace.total_seconds())
+        self._cleanup.callback(claims.stop_all)
+        self._cleanup.push_async_callback(health.enter_graceful_shutdown)
+        await listener.serving(health, SERVICE_NAME)
+        log_event(
+            logging.INFO,
+            "listening",
+            address=str(self.address),
+            service=SERVICE_NAME,
+            tls=tls is not None,
+            version=server_version(),
+        )
+
+    def _principal_of(self, metadata: Metadata) -> str:
+        token = bearer_token(metadata)
+        principal = None if token is None else self._world.credentials.principal(token, self._world.clock.now())
+        if principal is None:
+            raise credential_invalid()
+        return principal
+
+    async def _drain(self, settlement: Settlement) -> None:
+        try:
+            left = self._stop_by - asyncio.get_running_loop().time()
+            await asyncio.wait_for(settlement.drain(), max(0.05, left))
+        except TimeoutError:
+            log_event(logging.WARNING, "drain_incomplete", message="submissions still running are abandoned")
+
+    async def _maintain(self, store: Store) -> None:
+        while True:
+            try:
+                pruned = await store.prune_due(self._world.clock.now())
+                if pruned:
+                    log_event(logging.INFO, "pruned", row_count=pruned)
+            except StoreFailedError as error:
+                log_event(logging.ERROR, "pruning_failed", error=str(error))
+            await asyncio.sleep(MAINTENANCE_SECONDS)
+
+
+def build(config: Config, parts: Parts = REFERENCE) -> Server:
+    """A server that is not started yet. Raises CatalogError, TokensFileError, ValueError (policy)."""
+    return Server(config, parts)
+
+
+async def serve(
+    config: Config,
+    parts: Parts = REFERENCE,
+    stop_signals: Sequence[signal.Signals] = (signal.SIGTERM, signal.SIGINT),
+) -> None:
+    """Run a server until one of the signals comes, then stop it in good order.
+
+    Raises what `build` and `Server.start` raise.
+    """
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in stop_signals:
+        loop.add_signal_handler(number, stopping.set)
+    if config.tokens_file is None:
+        log_event(
+            logging.WARNING,
+            "insecure",
+            message="INSECURE DEVELOPMENT MODE: whoever can connect can be anybody. Use --auth tokens:FILE.",
+        )
+    if config.store_address == "sqlite::memory:":
+        log_event(logging.WARNING, "store_in_memory", message="everything is gone when the server ends")
+    server = build(config, parts)
+    await server.start()
+    await stopping.wait()
+    log_event(logging.INFO, "stopping", grace_seconds=config.shutdown_grace.total_seconds())
+    await server.stop()
+    log_event(logging.INFO, "stopped")

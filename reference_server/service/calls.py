@@ -1,0 +1,165 @@
+"""What stands in front of every call: who calls, how errors leave, one line in the log.
+
+`CallGuard` wraps every method of the services it guards; health and reflection pass by it. Inside a handler
+`current_call()` says who is calling and takes the counts for the log line.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import grpc
+import grpc.aio
+from cartsync.v1 import outcome_pb2, reason_pb2
+from google.protobuf.message import DecodeError
+
+from reference_server.logs import log_event
+from reference_server.ports import BackendUnavailableError
+from reference_server.service.errors import DOMAIN, CallError, internal, request_invalid, unavailable
+from reference_server.settlement import ContendedError
+
+RETRY_DELAY = timedelta(seconds=1)
+
+Metadata = Sequence[tuple[str, str | bytes]]
+Admit = Callable[[Metadata], str]
+
+
+@dataclass
+class Call:
+    """One call while it runs."""
+
+    method: str
+    principal: str
+    operation_count: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+    def count(self, results: Iterable[outcome_pb2.OperationResult]) -> None:
+        """Take what was answered into the log line."""
+        for result in results:
+            self.operation_count += 1
+            state = reason_pb2.OutcomeState.Name(result.outcome.state)
+            self.outcomes[state.removeprefix("OUTCOME_STATE_").lower()] += 1
+            if result.replayed:
+                self.outcomes["replayed"] += 1
+
+
+_CURRENT: ContextVar[Call] = ContextVar("call")
+
+
+def current_call() -> Call:
+    """The call that the running handler answers; raises LookupError outside of one."""
+    return _CURRENT.get()
+
+
+class Undecodable:
+    """Stands in for a message that is no message of its type."""
+
+
+def lenient(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """`deserialize`, giving `Undecodable` where it would raise: a client's bug is not the server's failure."""
+
+    def attempt(data: bytes) -> Any:
+        try:
+            return deserialize(data)
+        except DecodeError:
+            return Undecodable()
+
+    return attempt
+
+
+def decoded(message: Any, domain: str = DOMAIN) -> Any:
+    """`message`, unless it is Undecodable: then raises the INVALID_ARGUMENT for it."""
+    if isinstance(message, Undecodable):
+        raise request_invalid([("request", "must be a protobuf message of the method's type")], domain=domain)
+    return message
+
+
+class CallGuard(grpc.aio.ServerInterceptor):
+    """Admits callers, turns exceptions into statuses and logs every call of the guarded services."""
+
+    def __init__(self, service_prefix: str, admit: Admit, domain: str = DOMAIN, log_level: int = logging.INFO) -> None:
+        """Guard methods whose path begins with `service_prefix`.
+
+        `admit` names the principal that the metadata stands for, or raises CallError.
+        """
+        self._prefix = service_prefix
+        self._admit = admit
+        self._domain = domain
+        self._log_level = log_level
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Any:
+        """Wrap the handler of a guarded method."""
+        handler = await continuation(handler_call_details)
+        method = handler_call_details.method
+        if handler is None or not method.startswith(self._prefix):
+            return handler
+        if handler.request_streaming and handler.response_streaming:
+            return grpc.stream_stream_rpc_method_handler(
+                self._guarded(method, handler.stream_stream),
+                request_deserializer=lenient(handler.request_deserializer),
+                response_serializer=handler.response_serializer,
+            )
+        return grpc.unary_unary_rpc_method_handler(
+            self._guarded(method, handler.unary_unary),
+            request_deserializer=lenient(handler.request_deserializer),
+            response_serializer=handler.response_serializer,
+        )
+
+    def _guarded(self, method: str, answer: Callable[[Any, Any], Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def run(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+            started = time.perf_counter()
+            call = Call(method, principal="")
+            code = grpc.StatusCode.OK
+            reason = ""
+            try:
+                call.principal = self._admit(tuple(context.invocation_metadata() or ()))
+                _CURRENT.set(call)
+                return await answer(decoded(request, self._domain), context)
+            except asyncio.CancelledError:
+                code = grpc.StatusCode.CANCELLED
+                raise
+            except Exception as error:
+                refusal = self._refusal(call, error)
+                code, reason = refusal.code, refusal.reason
+            finally:
+                _log_call(self._log_level, call, code, reason, time.perf_counter() - started)
+            return await context.abort(refusal.code, refusal.message, refusal.trailing_metadata())
+
+        return run
+
+    def _refusal(self, call: Call, error: Exception) -> CallError:
+        if isinstance(error, CallError):
+            return error
+        if isinstance(error, BackendUnavailableError):
+            return unavailable("Prices cannot be had now.", RETRY_DELAY)
+        if isinstance(error, ContendedError):
+            return unavailable("Too many others are changing the same carts.", RETRY_DELAY)
+        log_event(logging.ERROR, "call_failed", exc_info=error, method=call.method, principal=call.principal)
+        return internal()
+
+
+def _log_call(level: int, call: Call, code: grpc.StatusCode, reason: str, seconds: float) -> None:
+    fields: dict[str, Any] = {
+        "method": call.method,
+        "principal": call.principal,
+        "code": code.name,
+        "duration_ms": round(seconds * 1000, 3),
+    }
+    if reason:
+        fields["reason"] = reason
+    if call.operation_count:
+        fields["operation_count"] = call.operation_count
+        fields["outcomes"] = dict(call.outcomes)
+    log_event(level, "call", **fields)

@@ -15,6 +15,7 @@ from cartsync.conformance.v1 import report_pb2
 
 from conformance.reports.chapters import place_of
 from conformance.reports.wording import (
+    LANES,
     offset_text,
     one_line,
     replay_command,
@@ -23,7 +24,6 @@ from conformance.reports.wording import (
     visible,
     word_for,
 )
-from conformance.reports.wording import LANES as LANE_NAMES
 
 # Which element a verdict becomes; passed requirements get none.
 _ELEMENT = {
@@ -154,7 +154,7 @@ def _timeline_lines(timeline: Sequence[report_pb2.TimelineEvent]) -> Iterable[st
     skipped = len(timeline) - _TIMELINE_TAIL
     yield "story:" if skipped <= 0 else f"story, its last {_TIMELINE_TAIL} of {len(timeline)} events:"
     for event in timeline[max(0, skipped) :]:
-        who = " ".join(part for part in (LANE_NAMES.get(event.lane, "?"), one_line(event.actor)) if part)
+        who = " ".join(part for part in (LANES.get(event.lane, "?"), one_line(event.actor)) if part)
         mark = ">>" if event.culprit else "  "
         yield f"{mark} {offset_text(seconds_of(event.offset)):>10}  {who}: {one_line(event.title)}"
 

@@ -23,6 +23,11 @@ class Word:
     tone: str
     meaning: str  # one sentence for people who have not read the spec
 
+    @property
+    def plural(self) -> str:
+        """The text for a count other than 1: nouns take an s, the others stay."""
+        return self.text + "s" if self.text.endswith(("violation", "warning", "error")) else self.text
+
 
 VERDICTS: dict[report_pb2.Verdict.ValueType, Word] = {
     report_pb2.VERDICT_PASSED: Word("✓", "passed", "good", "Tested and met."),

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from cartsync.conformance.v1 import report_pb2
-from conformance.requirements import register
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
+
+from conformance.requirements import register
 
 PROFILES = ("core", "streaming")
 NO_CONTROL = "Needs the control service (`--control HOST:PORT`), which this run was not given."
@@ -160,7 +161,8 @@ def lost_answer_story() -> Iterable[report_pb2.TimelineEvent]:
             _SERVER,
             "",
             "applies it a second time",
-            'outcome {\n  state: APPLIED\n  changed: true\n  revision: 5\n  line_change { sku: "MUG-01" before: 2 after: 4 }\n}\nreplayed: false',
+            "outcome {\n  state: APPLIED\n  changed: true\n  revision: 5\n"
+            '  line_change { sku: "MUG-01" before: 2 after: 4 }\n}\nreplayed: false',
             culprit=True,
         ),
         _event(3.24, _DEVICE, "queue A", "reads the cart: 4 × MUG-01"),

@@ -1,0 +1,143 @@
+"""Progress as plain lines, for logs: one line for each check, and a sign of life from the long ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from textwrap import wrap
+from typing import TextIO
+
+from cartsync.conformance.v1.report_pb2 import Report, Verdict
+
+from conformance.reports.summary import profile_word, untested
+from conformance.reports.wording import (
+    count_text,
+    duration_text,
+    one_line,
+    replay_command,
+    run_word_for,
+    seconds_of,
+    target_title,
+    word_for,
+)
+
+SIGN_OF_LIFE = 5.0  # seconds between lines of one check
+LISTED_FINDINGS = 10  # the report has them all
+_WIDTH = 80
+
+
+class LineProgress:
+    """Writes lines and never moves the cursor; what the stream cannot encode is written as an escape."""
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float]) -> None:
+        self._stream = stream
+        self._clock = clock
+        self._check_count = 0
+        self._finished_count = 0
+        self._title = ""
+        self._last_line = clock()
+
+    def started(
+        self, target_name: str, address: str, profiles: Sequence[str], check_count: int, seed: int, budget: str
+    ) -> None:
+        """Say what is about to happen."""
+        self._check_count = check_count
+        target = f"{one_line(target_name)} at {one_line(address)}" if target_name else one_line(address)
+        self._line(f"Certifying {target}")
+        self._line(f"profiles {', '.join(profiles)}; {count_text(check_count, 'check')}; budget {budget}; seed {seed}")
+        self._line("")
+
+    def check_started(self, check_id: str, title: str) -> None:
+        """Remember what runs; nothing is written before it is through or takes long."""
+        self._title = one_line(title) or one_line(check_id)
+        self._last_line = self._clock()
+
+    def plan_executed(self, plan_count: int, operation_count: int) -> None:
+        """Write a line when the check has been silent for a while."""
+        if self._clock() - self._last_line >= SIGN_OF_LIFE:
+            so_far = f"{count_text(plan_count, 'plan')}, {count_text(operation_count, 'operation')}"
+            self._line(f"{self._counter(self._finished_count + 1)} ... {so_far} so far: {self._title}")
+
+    def check_finished(self, check_id: str, verdict: Verdict.ValueType, seconds: float) -> None:
+        """Write the check's line."""
+        self._finished_count += 1
+        word = word_for(verdict)
+        title = self._title or one_line(check_id)
+        self._line(
+            f"{self._counter(self._finished_count)} {word.glyph} {word.text:<12} {title}, {duration_text(seconds)}"
+        )
+        self._title = ""
+
+    def note(self, text: str) -> None:
+        """Write the note on a line of its own."""
+        self._line(f"note: {one_line(text)}")
+
+    def finished(self, report: Report, report_dir: Path) -> None:
+        """Write the summary."""
+        for line in summary_lines(report, report_dir):
+            self._line(line)
+
+    def close(self) -> None:
+        """Nothing to take down."""
+
+    def _counter(self, number: int) -> str:
+        width = len(str(self._check_count))
+        return f"[{number:>{width}}/{max(number, self._check_count)}]"
+
+    def _line(self, text: str) -> None:
+        encoding = self._stream.encoding or "utf-8"
+        self._stream.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+        self._stream.flush()
+        self._last_line = self._clock()
+
+
+def summary_lines(report: Report, report_dir: Path) -> list[str]:
+    """The summary as lines: verdict, profiles, findings, what was not tested, what was done, where the report is."""
+    word = run_word_for(report.verdict)
+    lines = ["", *_paragraph(f"{word.glyph} {word.text.upper()}: {target_title(report.target)}")]
+    lines += _paragraph(one_line(report.summary) or word.meaning, "  ")
+    if report.profiles:
+        lines.append("")
+        width = max(len(one_line(profile.name)) for profile in report.profiles)
+        for profile in report.profiles:
+            told = profile_word(profile)
+            passed = f"{profile.passed_count} of {count_text(profile.requirement_count, 'requirement')} passed"
+            lines.append(f"  {one_line(profile.name):<{width}}  {told.glyph} {told.text}, {passed}")
+    for finding in report.findings[:LISTED_FINDINGS]:
+        told = word_for(finding.verdict)
+        lines += ["", f"{told.glyph} {told.text}: {one_line(finding.slug)}"]
+        lines += _paragraph(one_line(finding.summary), "  ")
+        if command := replay_command(finding, report.target, folder=str(report_dir)):
+            lines.append(f"  {command}")
+    if hidden := len(report.findings) - LISTED_FINDINGS:
+        lines += ["", f"and {count_text(hidden, 'more finding')} in the report"] if hidden > 0 else []
+    if gaps := untested(report):
+        lines += ["", "Not tested:"]
+        for gap in gaps:
+            lines += _paragraph(f"{count_text(len(gap.slugs), 'requirement')}: {one_line(gap.reason)}", "  ")
+    lines += ["", effort_text(report), f"Report: {one_line(str(report_dir / 'report.html'))}"]
+    return lines
+
+
+def effort_text(report: Report) -> str:
+    """What was done to the server, on one line: checks, plans, operations, kills, time."""
+    effort = report.effort
+    parts = [
+        count_text(effort.check_count, "check"),
+        count_text(effort.plan_count, "plan"),
+        count_text(effort.operation_count, "operation"),
+    ]
+    if effort.crash_count:
+        parts.append(count_text(effort.crash_count, "restart"))
+    return f"{', '.join(parts)} in {duration_text(seconds_of(report.duration))}, seed {report.settings.seed}"
+
+
+def _paragraph(text: str, indent: str = "") -> list[str]:
+    return wrap(
+        text,
+        _WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

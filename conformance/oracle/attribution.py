@@ -1,0 +1,279 @@
+"""Which requirement an answer breaks, when it is not the one that every possible world calls for.
+
+The rule that fixed the right answer is the first guess; what was answered instead, and what happened to the server
+before, often names a closer one: a duplicate that is executed again breaks exactly-once, after a crash durability,
+after pruning retention.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from conformance.oracle.cart_rules import RULES
+from conformance.oracle.values import Attempt, Discard, ObservedResult, State, Stock
+from conformance.oracle.world import Answer, Queue, Record, Shop, World
+
+_RULE_OF_REASON = {reason: slug for reason, slug, _ in RULES} | {
+    "KEY_REUSED": "deciding/key-reused",
+    "UNSUPPORTED_FEATURE": "deciding/unsupported-feature",
+    "UNSUPPORTED_INTENT": "deciding/unsupported-intent",
+    "OPERATION_TOO_LARGE": "deciding/too-large",
+    "MALFORMED": "deciding/malformed",
+    "QUARANTINED": "poison/internal-deferred",
+    "INTERNAL": "poison/internal-deferred",
+}
+_NEED_A_RAISE = frozenset(
+    {
+        "SKU_UNKNOWN",
+        "SKU_UNLISTED",
+        "CURRENCY_MISMATCH",
+        "PRICE_ABOVE_LIMIT",
+        "LINE_LIMIT_EXCEEDED",
+        "INSUFFICIENT_INVENTORY",
+        "BACKEND_UNAVAILABLE",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What happened before that tells one broken rule from another.
+
+    `crash` is "", "kill" or "restart": whether the server died or was restarted since the last look at its state;
+    `race` is "", "duplicates" or "queues". `deferred` and `conflicted` hold (queue, sequence) once so answered.
+    """
+
+    crash: str = ""
+    race: str = ""
+    deferred: frozenset[tuple[str, int]] = frozenset()
+    conflicted: frozenset[tuple[str, int]] = frozenset()
+    clock_moved: bool = False
+    restored: bool = False
+    lost: bool = False  # an answer was lost and nothing has shown yet what became of it
+
+    @property
+    def trouble(self) -> str:
+        """The requirement that a wrong effect breaks after what just happened; empty when nothing special did."""
+        if self.restored:
+            return "store/restored-watermark"
+        if self.crash == "kill":
+            return "durability/atomic-commit"
+        if self.crash == "restart":
+            return "durability/restart-keeps-records"
+        if self.race:
+            return f"effects/concurrent-{self.race}"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """An answer beside the right one."""
+
+    world: World
+    shop: Shop
+    queue_id: str
+    attempt: Attempt
+    answer: Answer
+    observed: ObservedResult
+    context: Context
+
+    @property
+    def queue(self) -> Queue:
+        """The queue before the attempt."""
+        return self.world.queue(self.queue_id)
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """The queue and sequence of the attempt."""
+        return (self.queue_id, self.attempt.operation.sequence)
+
+    @property
+    def reason(self) -> str:
+        """The reason observed; empty for none."""
+        return self.observed.outcome.reason or ""
+
+    @property
+    def is_discard(self) -> bool:
+        """Whether the attempt is a discard."""
+        return isinstance(self.attempt.operation.intent, Discard)
+
+    @property
+    def key_elsewhere(self) -> bool:
+        """Whether another queue holds a record of the same key."""
+        key = self.attempt.operation.key
+        return any(
+            record.operation.key == key
+            for name, queue in self.world.queues
+            if name != self.queue_id
+            for record in queue.records
+        )
+
+
+def slug_of(miss: Miss) -> str:
+    """The requirement broken by an answer of another state or reason, or with another replayed flag."""
+    sequence = miss.attempt.operation.sequence
+    if sequence <= miss.queue.watermark:
+        return _behind_watermark(miss, miss.queue.records[sequence - 1])
+    if not miss.answer.outcome.state.final and miss.answer.outcome.reason not in (
+        "RATE_LIMITED",
+        "BACKEND_UNAVAILABLE",
+    ):
+        return miss.answer.outcome.rule
+    return _next_in_line(miss)
+
+
+def _behind_watermark(miss: Miss, record: Record) -> str:
+    expected, observed, reason = miss.answer.outcome, miss.observed.outcome, miss.reason
+    if expected.state is State.PURGED:
+        return "retention/purged-not-executed"
+    if observed.state is State.PURGED:
+        return _record_missing(miss, record, "retention/records-kept")
+    if not miss.answer.replayed:
+        return expected.rule  # the conflicts
+    if reason == "RATE_LIMITED":
+        return "rate/exempt"
+    if reason == "SEQUENCE_GAP":
+        return _watermark_low(miss, record)
+    if reason == "PAYLOAD_MISMATCH":
+        return (
+            "deciding/conflict-unrecorded" if miss.place in miss.context.conflicted else "deciding/payload-by-meaning"
+        )
+    if reason == "SEQUENCE_CONFLICT":
+        overwritten = miss.place in miss.context.conflicted
+        return (
+            "deciding/conflict-unrecorded" if overwritten else _record_missing(miss, record, "deciding/replay-verbatim")
+        )
+    if observed.state is expected.state and (observed.reason or "") == expected.reason and not miss.observed.replayed:
+        same = record.seen is not None and record.seen == observed.verbatim
+        return "deciding/replayed-flag" if same else _executed_again(miss, record)
+    if miss.observed.replayed:
+        return "deciding/replay-verbatim" if record.seen is not None else _unseen(miss, "deciding/replay-verbatim")
+    if observed.state is State.APPLIED:
+        return _executed_again(miss, record)
+    return _record_missing(miss, record, "deciding/duplicates-first")
+
+
+def _executed_again(miss: Miss, record: Record) -> str:
+    if miss.shop.may_be_pruned(record):
+        return "retention/purged-not-executed"
+    return _record_missing(miss, record, "effects/exactly-once")
+
+
+def _record_missing(miss: Miss, record: Record, otherwise: str) -> str:
+    if miss.context.trouble:
+        return miss.context.trouble.replace("durability/atomic-commit", _unseen_or_answered(record))
+    if record.crash_count < miss.shop.crash_count:
+        return "durability/restart-keeps-records"
+    if record.outcome.state is State.REJECTED:
+        return "deciding/rejection-recorded"
+    if record.seen is None and otherwise == "effects/exactly-once":
+        return "effects/exactly-once"
+    return otherwise
+
+
+def _unseen_or_answered(record: Record) -> str:
+    return "durability/answer-after-commit" if record.seen is not None else "durability/atomic-commit"
+
+
+def _unseen(miss: Miss, otherwise: str) -> str:
+    return miss.context.trouble or ("durability/lost-answer" if miss.context.lost else otherwise)
+
+
+def _watermark_low(miss: Miss, last: Record) -> str:
+    """The server asks for an operation that was decided."""
+    if miss.context.trouble:
+        return miss.context.trouble.replace("durability/atomic-commit", _unseen_or_answered(last))
+    if miss.context.clock_moved and miss.shop.may_be_pruned(last):
+        return "retention/watermark-kept"
+    if last.crash_count < miss.shop.crash_count:
+        return "durability/restart-keeps-records"
+    if last.outcome.state is State.REJECTED:
+        return "deciding/rejection-advances"
+    if isinstance(last.operation.intent, Discard):
+        return "discard/cancels-undecided"
+    return "durability/answer-after-commit"
+
+
+def _next_in_line(miss: Miss) -> str:
+    if miss.reason in ("PAYLOAD_MISMATCH", "SEQUENCE_CONFLICT", "OUTCOME_PURGED") or miss.observed.replayed:
+        return _thought_decided(miss)
+    last = miss.queue.records[-1] if miss.queue.records else None
+    if miss.reason == "SEQUENCE_GAP":
+        return _watermark_low(miss, last) if last else "deciding/gap-deferred"
+    if miss.reason == "QUEUE_DIVERGED":
+        return _chain_lost(miss, last)
+    if miss.reason == "PREDECESSOR_NOT_DECIDED":
+        rejected = last is not None and last.outcome.state is State.REJECTED
+        return "deciding/rejection-advances" if rejected else "answers/one-per-attempt"
+    return _judged_otherwise(miss)
+
+
+def _thought_decided(miss: Miss) -> str:
+    """The server takes for decided what was not."""
+    if miss.key_elsewhere:
+        return "deciding/key-scope"
+    if miss.place in miss.context.conflicted:
+        return "deciding/conflict-unrecorded"
+    if miss.place in miss.context.deferred:
+        return "deciding/deferral-unrecorded"
+    if miss.context.trouble:
+        return miss.context.trouble
+    same = miss.observed.outcome.state is miss.answer.outcome.state
+    return "deciding/replayed-flag" if miss.observed.replayed and same else "effects/exactly-once"
+
+
+def _chain_lost(miss: Miss, last: Record | None) -> str:
+    if last is None:
+        return "deciding/chain-checked"
+    if isinstance(last.operation.intent, Discard):
+        return "discard/chain-continues"
+    if (miss.queue_id, last.operation.sequence) in miss.context.conflicted or miss.place in miss.context.conflicted:
+        return "deciding/conflict-unrecorded"
+    if last.outcome.state is State.REJECTED:
+        return "deciding/rejection-advances"
+    lost = _watermark_low(miss, last)
+    return "deciding/chain-checked" if lost == "durability/answer-after-commit" and not miss.context.trouble else lost
+
+
+def _judged_otherwise(miss: Miss) -> str:
+    """Decided, or deferred, by another rule than the first that applies."""
+    expected, observed, reason = miss.answer.outcome, miss.observed.outcome, miss.reason
+    if reason == "RATE_LIMITED":
+        return "rate/exempt" if miss.is_discard else "rate/deferred"
+    if miss.is_discard:
+        return "discard/cancels-undecided" if observed.state is State.APPLIED else "discard/never-refused"
+    if reason == "BACKEND_UNAVAILABLE":
+        expired = expected.reason == "REPLAY_WINDOW_EXPIRED"
+        return "retention/window-before-backend" if expired else _without_backend(miss)
+    if reason == "REPLAY_WINDOW_EXPIRED" and expected.state is State.APPLIED:
+        age = miss.attempt.age
+        return (
+            "retention/unknown-age" if age is None else f"retention/{'negative-age' if age < 0 else 'window-enforced'}"
+        )
+    if reason == "KEY_REUSED":
+        return "deciding/key-scope" if miss.key_elsewhere else "deciding/key-reused"
+    if reason and reason in expected.also_refused_by:
+        return "deciding/refusal-order"
+    if expected.state is not State.APPLIED:
+        return expected.rule
+    return _refused_without_cause(miss)
+
+
+def _without_backend(miss: Miss) -> str:
+    line = miss.answer.outcome.line
+    return "stock/decrease-free" if line is not None and line.after <= line.before else "backend/deferred"
+
+
+def _refused_without_cause(miss: Miss) -> str:
+    expected, reason = miss.answer.outcome, miss.reason
+    line, intent = expected.line, miss.attempt.operation.intent
+    if line is not None and line.after <= line.before and reason in _NEED_A_RAISE:
+        return "stock/decrease-free"
+    if reason == "INSUFFICIENT_INVENTORY" and getattr(intent, "stock", None) is Stock.CLAMP:
+        return "stock/clamp"
+    if reason == "LINE_CHANGED":
+        return "guard/own-queue"
+    if reason == "CART_NOT_FOUND":
+        makers = {change.queue for change in miss.world.cart(expected.cart).changes}
+        return miss.context.trouble or ("cart/shared" if miss.queue_id not in makers else "cart/missing-cart")
+    return _RULE_OF_REASON.get(reason, expected.rule)

@@ -1,0 +1,279 @@
+"""The judge: told what the suite did and what the server answered, it keeps the possible worlds and says no.
+
+Tell it every event in the order it happened. An observation leaves fewer worlds, or none: then `Refutation` carries
+the disagreement of the world that came nearest, and names the requirement it breaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+
+from conformance.oracle import matching, reading
+from conformance.oracle.attribution import Context
+from conformance.oracle.values import (
+    Limits,
+    ObservedAnswer,
+    ObservedCart,
+    ObservedEffect,
+    ObservedLookup,
+    Offer,
+    State,
+    Submission,
+)
+from conformance.oracle.world import Shop, World, initial
+from conformance.oracle.worlds import Mismatch, Moment, Part, closure, grounded, launched, play
+
+
+class Refutation(Exception):  # noqa: N818 - it is a finding, not an error
+    """No possible world agrees with what was observed."""
+
+    def __init__(self, slug: str, summary: str, expected: str = "", observed: str = "") -> None:
+        super().__init__(f"{slug}: {summary} (expected {expected}; observed {observed})")
+        self.slug = slug
+        self.summary = summary
+        self.expected = expected
+        self.observed = observed
+
+
+def _unobserved(moment: Moment) -> World:
+    """A matcher for playing without observing."""
+    return moment.after
+
+
+class Judge:
+    """The possible worlds of one principal, and the shop around them."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.worlds: frozenset[World] = frozenset({initial()})
+        self.shop = Shop(limits or Limits())
+        self.context = Context()
+        self.judged_count = 0  # operations whose outcome was judged
+        self._saved: dict[str, frozenset[World]] = {}
+
+    # What the suite arranges.
+
+    def offer_put(self, sku: str, offer: Offer) -> None:
+        """An offer is in force."""
+        self._close()
+        self.shop = self.shop.with_offer(sku, offer)
+
+    def backend_set(self, available: bool) -> None:
+        """Backing services answer, or do not."""
+        self._close()
+        self.shop = replace(self.shop, backend_available=available)
+
+    def rate_limited(self, remaining: int | None) -> None:
+        """A rate limit is in force; None lifts it."""
+        self._close()
+        self.worlds = frozenset(replace(world, allowance=remaining) for world in self.worlds)
+
+    def cart_closed(self, cart_id: str, found: bool) -> None:
+        """The shop closed a cart, or was told that no add has made it."""
+        self._close()
+        fitting = {world for world in self.worlds if world.cart(cart_id).exists is found}
+        if not fitting:
+            story = "succeeded although no add has made it" if found else "failed although an add has made it"
+            raise Refutation(
+                self.context.trouble or "cart/made-by-first-add",
+                f"closing cart {cart_id} {story}",
+                "NOT_FOUND" if found else "the cart is there",
+                "OK" if found else "NOT_FOUND",
+            )
+        self.worlds = frozenset(
+            world.with_cart(cart_id, world.cart(cart_id).after_closing())
+            if found and not world.cart(cart_id).closed
+            else world
+            for world in fitting
+        )
+
+    def clock_advanced(self, seconds: float) -> None:
+        """The server's clock was moved."""
+        self._close()
+        self.shop = replace(self.shop, now=self.shop.now + seconds)
+        self.context = replace(self.context, clock_moved=True)
+
+    def crashed(self) -> None:
+        """The server was killed and is back."""
+        self._down("kill")
+
+    def restarted(self) -> None:
+        """The server was stopped in good order and is back."""
+        self._down("restart")
+
+    def store_saved(self, name: str) -> None:
+        """The store was saved."""
+        self._close()
+        self._saved[name] = frozenset(replace(world, in_flight=frozenset()) for world in self.worlds)
+
+    def store_restored(self, name: str) -> None:
+        """The store was put back; what carries the old store's id can no longer be decided."""
+        allowances = {world.allowance for world in self.worlds}
+        allowance = allowances.pop() if len(allowances) == 1 else None
+        self.worlds = frozenset(replace(world, allowance=allowance) for world in self._saved[name])
+        self.context = replace(Context(), restored=True, clock_moved=self.context.clock_moved)
+
+    # What the server answered.
+
+    def answered(self, submission: Submission, answer: ObservedAnswer, *, overlapping: bool = False) -> None:
+        """One submission was answered. `overlapping`: more of the same stream may already have been decided."""
+        self._check_shape(submission, answer)
+        before = self.worlds
+        self._play([Part(submission, answer.results)])
+        self._watermark(submission, answer, exact=not overlapping and not self._may_overlap(before))
+        self._remember(submission, answer)
+        self._calm()
+
+    def raced(self, *parts: tuple[Submission, ObservedAnswer | None]) -> None:
+        """Submissions overlapped; those without an answer stay in flight."""
+        queues = {submission.queue for submission, _ in parts}
+        self.context = replace(self.context, race="duplicates" if len(queues) == 1 else "queues")
+        played: list[Part] = []
+        for submission, answer in parts:
+            if answer is None:
+                self.lost(submission)
+                continue
+            self._check_shape(submission, answer)
+            played.append(Part(submission, answer.results))
+        self._play(played)
+        for submission, answer in parts:
+            if answer is not None:
+                self._watermark(submission, answer, exact=False)
+                self._remember(submission, answer)
+
+    def lost(self, submission: Submission) -> None:
+        """A submission was sent and its answer lost: it was processed, or will be, or partly, or never."""
+        self.worlds = closure(launched(self.worlds, submission), self.shop)
+        self.context = replace(self.context, lost=True)
+
+    def processed(self, submission: Submission) -> None:
+        """All of a submission was made durable, and its answer lost."""
+        self._play([Part(submission, None)])
+        self.context = replace(self.context, lost=True)
+
+    def cart_read(self, observed: ObservedCart, queue_id: str = "") -> None:
+        """A snapshot was read, with the watermark of `queue_id` unless that is empty."""
+        self._observe(lambda world: reading.cart(self.shop, self.context, world, queue_id, observed))
+
+    def looked_up(self, observed: ObservedLookup, first: int, last: int) -> None:
+        """Outcomes of `first` to `last` were looked up."""
+        sequences = [status.sequence for status in observed.statuses]
+        if sequences != list(range(first, last + 1)):
+            raise Refutation(
+                "lookup/statuses",
+                "a look-up does not answer each sequence of the range, ascending",
+                f"{first} to {last}",
+                ", ".join(map(str, sequences)),
+            )
+        self._observe(lambda world: reading.lookup(self.shop, self.context, world, observed))
+
+    def ledger_read(self, effects: Sequence[ObservedEffect]) -> None:
+        """The ledger of effects was read."""
+        self._observe(lambda world: reading.ledger(self.context, world, effects))
+
+    def state_seen(self) -> None:
+        """All carts and queues were read after whatever happened: what comes next is not its doing."""
+        self.context = replace(self.context, crash="", race="", restored=False, lost=False)
+
+    # What an executor asks.
+
+    def watermarks(self, queue_id: str) -> frozenset[int]:
+        """The watermarks a queue may have now, stragglers included."""
+        return frozenset(world.queue(queue_id).watermark for world in closure(self.worlds, self.shop))
+
+    def surely_commits(self, submission: Submission) -> bool:
+        """Whether the submission decides something new in every possible world."""
+        for world in closure(self.worlds, self.shop):
+            after, _ = play([world], self.shop, [Part(submission, None)], _unobserved)
+            queue = submission.queue
+            if any(w.queue(queue).watermark == world.queue(queue).watermark for w in after):
+                return False
+        return True
+
+    # Inside.
+
+    def _close(self) -> None:
+        self.worlds = closure(self.worlds, self.shop)
+
+    def _down(self, how: str) -> None:
+        self.worlds = grounded(self.worlds, self.shop)
+        self.shop = replace(self.shop, crash_count=self.shop.crash_count + 1)
+        self.context = replace(self.context, crash=how)
+
+    def _may_overlap(self, worlds: frozenset[World]) -> bool:
+        return any(world.in_flight for world in worlds | self.worlds)
+
+    def _play(self, parts: Sequence[Part]) -> None:
+        matcher = partial(matching.result, self.shop, self.context)
+        survivors, mismatches = play(self.worlds, self.shop, parts, matcher)
+        if not survivors:
+            raise self._refuted(mismatches)
+        self.worlds = survivors
+        self.judged_count += sum(len(part.submission.attempts) for part in parts if part.results is not None)
+
+    def _observe(self, match: Callable[[World], World | Mismatch]) -> None:
+        matched = [match(world) for world in closure(self.worlds, self.shop)]
+        survivors = frozenset(world for world in matched if isinstance(world, World))
+        if not survivors:
+            mismatches = [mismatch for mismatch in matched if isinstance(mismatch, Mismatch)]
+            mismatches.sort(key=lambda mismatch: (-mismatch.stage, mismatch.slug))
+            raise self._refuted(mismatches)
+        self.worlds = survivors
+
+    def _refuted(self, mismatches: Sequence[Mismatch]) -> Refutation:
+        nearest = mismatches[0]
+        slug = nearest.slug
+        if self.context.race and not slug.startswith("answers/"):
+            slug = f"effects/concurrent-{self.context.race}"
+        return Refutation(slug, nearest.summary, nearest.expected, nearest.observed)
+
+    def _check_shape(self, submission: Submission, answer: ObservedAnswer) -> None:
+        """spec: answers/one-per-attempt, answers/watermark"""
+        wanted = [(a.operation.key, a.operation.sequence) for a in submission.attempts]
+        observed = [(result.outcome.key, result.outcome.sequence) for result in answer.results]
+        if wanted != observed:
+            raise Refutation(
+                "answers/one-per-attempt",
+                f"{len(wanted)} operations were sent and {len(observed)} results came back, not one for each in order",
+                f"sequences {', '.join(str(sequence) for _, sequence in wanted)}",
+                f"sequences {', '.join(str(sequence) for _, sequence in observed) or 'none'}",
+            )
+        if answer.queue != submission.queue:
+            raise Refutation("answers/watermark", "an answer names another queue", submission.queue, answer.queue)
+
+    def _watermark(self, submission: Submission, answer: ObservedAnswer, *, exact: bool) -> None:
+        """spec: answers/watermark"""
+        finals = [r.outcome.sequence for r in answer.results if matching.is_final(r.outcome.state)]
+        least = max(finals, default=0)
+        reached = {world.queue(submission.queue).watermark for world in closure(self.worlds, self.shop)}
+        wrong = answer.watermark < least or answer.watermark > max(reached)
+        if exact:
+            wrong = answer.watermark not in reached
+        if wrong:
+            raise Refutation(
+                self._watermark_slug(answer),
+                f"an answer carries watermark {answer.watermark}",
+                " or ".join(str(watermark) for watermark in sorted(reached)),
+                str(answer.watermark),
+            )
+
+    def _watermark_slug(self, answer: ObservedAnswer) -> str:
+        states = [result.outcome.state for result in answer.results]
+        if State.REJECTED in states and State.APPLIED not in states:
+            return "deciding/rejection-advances"
+        return "answers/watermark"
+
+    def _remember(self, submission: Submission, answer: ObservedAnswer) -> None:
+        places = [(submission.queue, result.outcome.sequence) for result in answer.results]
+        states = [result.outcome.state for result in answer.results]
+        paired = list(zip(places, states, strict=True))
+        self.context = replace(
+            self.context,
+            deferred=self.context.deferred | {place for place, state in paired if state is State.DEFERRED},
+            conflicted=self.context.conflicted | {place for place, state in paired if state is State.CONFLICT},
+        )
+
+    def _calm(self) -> None:
+        """A race is over once something else was answered in good order."""
+        self.context = replace(self.context, race="")

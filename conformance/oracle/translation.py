@@ -1,0 +1,259 @@
+"""The edge between the oracle's values and the messages on the wire.
+
+Unknown enum values come out as None or as their number, never as an error: a server may answer anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from cartsync.conformance.v1 import control_pb2
+from cartsync.v1 import cart_pb2, money_pb2, operation_pb2, outcome_pb2, policy_pb2, reason_pb2, service_pb2
+from google.protobuf.descriptor import EnumDescriptor
+from google.protobuf.duration_pb2 import Duration
+
+from conformance.oracle.values import (
+    Add,
+    Adjust,
+    Adjustment,
+    Attempt,
+    Clamped,
+    Details,
+    Discard,
+    Floored,
+    Intent,
+    Limits,
+    Line,
+    Money,
+    ObservedAnswer,
+    ObservedCart,
+    ObservedEffect,
+    ObservedLine,
+    ObservedLookup,
+    ObservedOutcome,
+    ObservedResult,
+    ObservedStatus,
+    PriceChanged,
+    Remove,
+    Set,
+    State,
+    Stock,
+)
+
+_STOCK = {
+    Stock.UNSPECIFIED: operation_pb2.QUANTITY_POLICY_UNSPECIFIED,
+    Stock.EXACT: operation_pb2.QUANTITY_POLICY_EXACT,
+    Stock.CLAMP: operation_pb2.QUANTITY_POLICY_CLAMP,
+}
+_STATES = {reason_pb2.OutcomeState.Value(f"OUTCOME_STATE_{state}"): state for state in State}
+
+# From the oracle to the wire.
+
+
+def attempt_message(
+    attempt: Attempt, operation: operation_pb2.CartOperation | None = None
+) -> operation_pb2.OperationAttempt:
+    """An attempt; `operation` carries what the oracle does not care about (enqueue time, session context)."""
+    message = operation_pb2.OperationAttempt()
+    if operation is not None:
+        message.operation.CopyFrom(operation)
+    else:
+        message.operation.CopyFrom(operation_message(attempt))
+    if attempt.age is not None:
+        duration = Duration()
+        duration.FromTimedelta(timedelta(seconds=attempt.age))
+        message.age.CopyFrom(duration)
+    return message
+
+
+def operation_message(attempt: Attempt) -> operation_pb2.CartOperation:
+    """An operation; features in ascending order."""
+    operation = attempt.operation
+    message = operation_pb2.CartOperation(
+        idempotency_key=operation.key,
+        sequence=operation.sequence,
+        previous_key=operation.previous_key,
+        required_features=sorted(operation.features),
+    )
+    _put_intent(message, operation.intent)
+    return message
+
+
+def _put_intent(message: operation_pb2.CartOperation, intent: Intent) -> None:
+    match intent:
+        case Add():
+            message.add_item.SetInParent()
+            item = message.add_item
+            item.cart_id, item.sku, item.quantity = intent.cart, intent.sku, intent.quantity
+            item.quantity_policy = _STOCK[intent.stock]
+            if intent.observed is not None:
+                item.observed_unit_price.CopyFrom(money_message(intent.observed))
+            if intent.limit is not None:
+                item.max_unit_price.CopyFrom(money_message(intent.limit))
+        case Adjust():
+            message.adjust_quantity.CopyFrom(
+                operation_pb2.AdjustQuantity(
+                    cart_id=intent.cart,
+                    sku=intent.sku,
+                    delta=intent.delta,
+                    quantity_policy=_STOCK[intent.stock],
+                    unless_changed_since=intent.guard,
+                )
+            )
+        case Set():
+            message.set_quantity.CopyFrom(
+                operation_pb2.SetQuantity(
+                    cart_id=intent.cart,
+                    sku=intent.sku,
+                    quantity=intent.quantity,
+                    quantity_policy=_STOCK[intent.stock],
+                    unless_changed_since=intent.guard,
+                )
+            )
+        case Remove():
+            message.remove_item.CopyFrom(
+                operation_pb2.RemoveItem(cart_id=intent.cart, sku=intent.sku, unless_changed_since=intent.guard)
+            )
+        case Discard():
+            message.discard.discarded_key = intent.discarded_key
+        case None:
+            pass
+
+
+def money_message(money: Money) -> money_pb2.Money:
+    """An amount."""
+    return money_pb2.Money(currency_code=money.currency, minor_units=money.minor)
+
+
+# From the wire to the oracle.
+
+
+def limits(policy: policy_pb2.SyncPolicy) -> Limits:
+    """The figures that decisions depend on."""
+    return Limits(
+        replay_window=policy.replay_window.ToTimedelta().total_seconds(),
+        outcome_retention=policy.outcome_retention.ToTimedelta().total_seconds(),
+        queue_retention=policy.queue_retention.ToTimedelta().total_seconds(),
+        max_line_quantity=policy.max_line_quantity,
+        max_line_count=policy.max_line_count,
+        max_submission_operation_count=policy.max_submission_operation_count,
+        features=frozenset(policy.features),
+    )
+
+
+def answer(queue: service_pb2.QueueState, results: Iterable[outcome_pb2.OperationResult]) -> ObservedAnswer:
+    """The answer to one submission, unary or on a stream."""
+    observed = tuple(ObservedResult(outcome(result.outcome), result.replayed) for result in results)
+    return ObservedAnswer(queue.queue_id, queue.decided_through_sequence, observed)
+
+
+def outcome(message: outcome_pb2.Outcome) -> ObservedOutcome:
+    """One outcome."""
+    refusal = message.refusal if message.HasField("refusal") else None
+    decided_at = message.decide_time.ToNanoseconds() if message.HasField("decide_time") else None
+    return ObservedOutcome(
+        key=message.idempotency_key,
+        sequence=message.sequence,
+        state=_STATES.get(message.state),
+        reason=_name(reason_pb2.Reason.DESCRIPTOR, refusal.reason, "REASON_") if refusal else None,
+        disposition=_name(reason_pb2.Disposition.DESCRIPTOR, refusal.disposition, "DISPOSITION_") if refusal else None,
+        revision=message.revision,
+        changed=message.changed,
+        line=_line(message.line_change) if message.HasField("line_change") else None,
+        adjustments=tuple(found for entry in message.adjustments if (found := _adjustment(entry)) is not None),
+        details=_details(refusal) if refusal else Details(),
+        decided_at=decided_at,
+        has_retry_delay=bool(refusal and refusal.HasField("retry_delay")),
+        verbatim=message.SerializeToString(deterministic=True),
+    )
+
+
+def _line(message: outcome_pb2.LineChange) -> Line:
+    return Line(message.sku, message.quantity_before, message.quantity_after)
+
+
+def _adjustment(message: outcome_pb2.Adjustment) -> Adjustment | None:
+    match message.WhichOneof("adjustment"):
+        case "price_changed":
+            change = message.price_changed
+            return PriceChanged(_money(change.observed_unit_price), _money(change.current_unit_price))
+        case "quantity_clamped":
+            clamped = message.quantity_clamped
+            return Clamped(clamped.requested_quantity, clamped.granted_quantity)
+        case "quantity_floored":
+            floored = message.quantity_floored
+            return Floored(floored.requested_delta, floored.applied_delta)
+        case _:
+            return None
+
+
+def _details(refusal: outcome_pb2.Refusal) -> Details:
+    return Details(
+        expected_sequence=refusal.expected_sequence if refusal.HasField("expected_sequence") else None,
+        available=refusal.available_quantity if refusal.HasField("available_quantity") else None,
+        price=_money(refusal.current_unit_price) if refusal.HasField("current_unit_price") else None,
+        wrong_fields=frozenset(violation.field for violation in refusal.field_violations),
+        missing_features=frozenset(refusal.unsupported_features),
+    )
+
+
+def _money(message: money_pb2.Money) -> Money:
+    return Money(message.currency_code, message.minor_units)
+
+
+def snapshot(message: service_pb2.GetCartResponse) -> ObservedCart:
+    """A cart as read."""
+    cart = message.cart
+    return ObservedCart(
+        cart=cart.cart_id,
+        revision=cart.revision,
+        closed=cart.state == cart_pb2.CART_STATE_CLOSED,
+        lines=tuple(_cart_line(line) for line in cart.lines),
+        subtotal=_money(cart.subtotal) if cart.HasField("subtotal") else None,
+        watermark=message.queue.decided_through_sequence if message.HasField("queue") else None,
+    )
+
+
+def _cart_line(line: cart_pb2.CartLine) -> ObservedLine:
+    return ObservedLine(
+        sku=line.sku,
+        quantity=line.quantity,
+        unit_price=_money(line.unit_price) if line.HasField("unit_price") else None,
+        total=_money(line.line_total) if line.HasField("line_total") else None,
+        availability=_name(cart_pb2.LineAvailability.DESCRIPTOR, line.availability, "LINE_AVAILABILITY_"),
+        available=line.available_quantity if line.HasField("available_quantity") else None,
+    )
+
+
+def lookup(message: service_pb2.LookupOutcomesResponse) -> ObservedLookup:
+    """The answer to a look-up."""
+    return ObservedLookup(
+        queue=message.queue.queue_id,
+        watermark=message.queue.decided_through_sequence,
+        statuses=tuple(
+            ObservedStatus(
+                sequence=status.sequence,
+                decidedness=_name(service_pb2.Decidedness.DESCRIPTOR, status.decidedness, "DECIDEDNESS_"),
+                outcome=outcome(status.outcome) if status.HasField("outcome") else None,
+            )
+            for status in message.statuses
+        ),
+    )
+
+
+def effect(message: control_pb2.Effect) -> ObservedEffect:
+    """One entry of the ledger."""
+    return ObservedEffect(
+        queue=message.queue_id,
+        sequence=message.sequence,
+        key=message.idempotency_key,
+        cart=message.cart_id,
+        revision=message.revision,
+        line=Line(message.sku, message.quantity_before, message.quantity_after),
+    )
+
+
+def _name(enum: EnumDescriptor, number: int, prefix: str) -> str:
+    value = enum.values_by_number.get(number)
+    return value.name.removeprefix(prefix) if value is not None else f"number {number}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import secrets
 from collections.abc import Callable
 
 import grpc
@@ -24,7 +25,7 @@ class Story:
         self.rng = rng
         self.history = History()
         self.operation_count = 0  # outcomes judged
-        self.tag = f"{rng.getrandbits(40):010x}"
+        self.tag = secrets.token_hex(5)  # never from the seed: a running server may remember an earlier run
         self.principal_name = f"{name[:40]}-{self.tag}"
         self.shop = Shop(target, self.principal_name, self.history)
         self._connections: list[Connection] = []

@@ -1,0 +1,51 @@
+"""The command `requirements`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from conformance.exceptions import UsageError
+from conformance.requirements import load
+from conformance.run.execute import SUITE_ERROR_EXIT_CODE, inventory
+
+
+def list_requirements(profiles: tuple[str, ...], form: str) -> int:
+    """Print the register with its checks; returns the exit code."""
+    register = load()
+    if unknown := [name for name in profiles if name not in register.profiles]:
+        raise UsageError(f"--profile {unknown[0]!r} is unknown; choose from {', '.join(register.profiles)}")
+    chosen = register.of_profiles(profiles or register.profiles)
+    checks = inventory()
+    checks_of = {r.slug: [check for check in checks if r.slug in check.slugs] for r in chosen}
+    if form == "json":
+        entries = [
+            {
+                "slug": r.slug,
+                "level": r.level,
+                "profile": r.profile,
+                "statement": r.statement,
+                "chapter": r.chapter,
+                "checks": [check.check_id for check in checks_of[r.slug]],
+            }
+            for r in chosen
+        ]
+        click.echo(json.dumps(entries, indent=2, ensure_ascii=False))
+    elif form == "table":
+        width = max(len(r.slug) for r in chosen)
+        for r in chosen:
+            click.echo(f"{r.slug:<{width}}  {r.level:<6}  {r.profile:<9}  {len(checks_of[r.slug]):>2} checks")
+    else:
+        for r in chosen:
+            click.echo(f"{click.style(r.slug, bold=True)} ({r.level}, {r.profile})")
+            click.echo(f"  {r.statement}")
+            for check in checks_of[r.slug]:
+                click.echo(f"    · {check.check_id}")
+    orphans = [slug for slug, own in checks_of.items() if not own]
+    if form != "json":
+        used = {check.check_id for own in checks_of.values() for check in own}
+        click.echo(f"{len(chosen)} requirements, {len(used)} checks.")
+    for slug in orphans:
+        click.echo(f"no check judges {slug}", err=True)
+    return SUITE_ERROR_EXIT_CODE if orphans else 0

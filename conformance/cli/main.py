@@ -1,0 +1,145 @@
+"""`cartsync-conformance`: run, replay, requirements, selftest.
+
+Exit codes: 0 certified, 1 violation, 2 usage, 3 target unreachable or not healthy, 4 error of the suite itself,
+5 partial (something requested could not be tested).
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from conformance.exceptions import UsageError
+
+_EPILOG = (
+    "Exit codes: 0 certified · 1 violation · 2 usage · 3 target unreachable or not healthy · "
+    "4 error of the suite itself · 5 partial (something requested could not be tested)."
+)
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class _Commands(click.Group):
+    """Turns a UsageError of any command into click's own, so that it ends with exit code 2 and a sentence."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UsageError as error:
+            raise click.UsageError(str(error)) from error
+
+
+@click.group(cls=_Commands, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="cartsync", prog_name="cartsync-conformance")
+def main() -> None:
+    """Certify an offline-first cart server, whatever language it is written in."""
+
+
+def _target_options(command: _Command) -> _Command:
+    for option in reversed(
+        (
+            click.option(
+                "--target", default="", metavar="HOST:PORT", envvar="CARTSYNC_TARGET", help="The server under test."
+            ),
+            click.option(
+                "--control",
+                default="",
+                metavar="HOST:PORT",
+                envvar="CARTSYNC_CONTROL",
+                help="Its control service; without it little can be tested.",
+            ),
+            click.option(
+                "--control-secret",
+                default="",
+                envvar="CARTSYNC_CONTROL_SECRET",
+                metavar="SECRET",
+                help="The control service's secret, where it asks for one (better given in the environment).",
+            ),
+            click.option(
+                "--launch",
+                default="",
+                metavar="COMMAND",
+                envvar="CARTSYNC_LAUNCH",
+                help="Starts the server, so that the suite can kill it. {listen}, {control} and {data_dir} are filled "
+                "in; the environment has CARTSYNC_LISTEN, CARTSYNC_CONTROL_LISTEN and CARTSYNC_DATA_DIR.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@main.command(epilog=_EPILOG)
+@_target_options
+@click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Profile to certify; repeat for several.")
+@click.option("--budget", default="standard", show_default=True, help="How much fuzzing: fast, standard or deep.")
+@click.option("--seed", type=click.IntRange(min=0), default=None, help="Repeats a run; a new one unless given.")
+@click.option(
+    "--report-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("conformance-report"),
+    show_default=True,
+    help="Where report.html, report.json, junit.xml and failure files go.",
+)
+@click.option("--only", multiple=True, metavar="PATTERN", help="Only checks of these slugs or names; never certifies.")
+def run(
+    target: str,
+    control: str,
+    control_secret: str,
+    launch: str,
+    profiles: tuple[str, ...],
+    budget: str,
+    seed: int | None,
+    report_dir: Path,
+    only: tuple[str, ...],
+) -> None:
+    """Run the suite against a server and write the report."""
+    from conformance.cli.running import run_suite
+    from conformance.wire import TargetOptions
+
+    raise SystemExit(
+        run_suite(
+            TargetOptions(target=target, control=control, launch=launch, control_secret=control_secret),
+            profiles=profiles,
+            budget=budget,
+            seed=secrets.randbelow(2**31) if seed is None else seed,
+            report_dir=report_dir,
+            only=only,
+        )
+    )
+
+
+@main.command(
+    epilog="Exit codes: 0 it did not happen · 1 the same violation again · 2 usage · 3 target unreachable · "
+    "4 error of the suite itself · 5 it could not be tested against this target."
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_target_options
+@click.option(
+    "--report-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("conformance-report/replay"),
+    show_default=True,
+    help="Where the report of the replay goes.",
+)
+def replay(file: Path, target: str, control: str, control_secret: str, launch: str, report_dir: Path) -> None:
+    """Run the story of one failure FILE again, against the same server or any other."""
+    from conformance.cli.replaying import replay_file
+    from conformance.wire import TargetOptions
+
+    options = TargetOptions(target=target, control=control, launch=launch, control_secret=control_secret)
+    raise SystemExit(replay_file(file, options, report_dir))
+
+
+@main.command()
+@click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Only these profiles.")
+@click.option("--format", "form", type=click.Choice(["text", "table", "json"]), default="text", show_default=True)
+def requirements(profiles: tuple[str, ...], form: str) -> None:
+    """List every requirement with the checks that judge it; exit 4 when one has none."""
+    from conformance.cli.listing import list_requirements
+
+    raise SystemExit(list_requirements(profiles, form))

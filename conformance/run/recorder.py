@@ -1,0 +1,217 @@
+"""Collects what the checks of a run find, and makes the report of it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from cartsync.conformance.v1 import control_pb2, report_pb2
+
+from conformance import SPEC_VERSION
+from conformance.requirements import Register
+from conformance.run import verdicts
+from conformance.run.settings import RunSettings
+from conformance.run.verdicts import CheckRecord, Verdict
+from conformance.wire import Event
+
+FAILURE_FORMAT = "cartsync-failure/1"
+
+
+class Progress(Protocol):
+    """Somebody who watches a run."""
+
+    def started(
+        self, target_name: str, address: str, profiles: Sequence[str], check_count: int, seed: int, budget: str
+    ) -> None:
+        """The run begins."""
+        ...
+
+    def check_started(self, check_id: str, title: str) -> None:
+        """A check begins."""
+        ...
+
+    def plan_executed(self, plan_count: int, operation_count: int) -> None:
+        """The running check has executed so many plans and judged so many operations."""
+        ...
+
+    def check_finished(self, check_id: str, verdict: Verdict, seconds: float) -> None:
+        """A check ended."""
+        ...
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+        ...
+
+    def finished(self, report: report_pb2.Report, report_dir: Path) -> None:
+        """The run ended and its report is written."""
+        ...
+
+
+class NoProgress:
+    """Nobody watches."""
+
+    def started(
+        self, target_name: str, address: str, profiles: Sequence[str], check_count: int, seed: int, budget: str
+    ) -> None:
+        """Say nothing."""
+
+    def check_started(self, check_id: str, title: str) -> None:
+        """Say nothing."""
+
+    def plan_executed(self, plan_count: int, operation_count: int) -> None:
+        """Say nothing."""
+
+    def check_finished(self, check_id: str, verdict: Verdict, seconds: float) -> None:
+        """Say nothing."""
+
+    def note(self, text: str) -> None:
+        """Say nothing."""
+
+    def finished(self, report: report_pb2.Report, report_dir: Path) -> None:
+        """Say nothing."""
+
+
+@dataclass
+class Recorder:
+    """The growing result of a run."""
+
+    register: Register
+    settings: RunSettings
+    suite_version: str
+    checks: dict[str, CheckRecord] = field(default_factory=dict)
+    findings: list[report_pb2.Finding] = field(default_factory=list)
+    target: report_pb2.Target = field(default_factory=report_pb2.Target)
+    crash_count: int = 0
+    unreachable: str = ""  # why the run could not go on
+    broken: list[str] = field(default_factory=list)  # parts of the suite that could not be read
+    _start_seconds: float = field(default_factory=time.time)
+    _start_monotonic: float = field(default_factory=time.monotonic)
+
+    def describe_target(
+        self, address: str, control_address: str, launched: bool, description: control_pb2.DescribeResponse | None
+    ) -> None:
+        """Write down what is tested."""
+        self.target.CopyFrom(
+            report_pb2.Target(
+                address=address,
+                control_address=control_address,
+                launched=launched,
+                name=description.name if description else "",
+                version=description.version if description else "",
+                capabilities=[
+                    control_pb2.Capability.Name(c).removeprefix("CAPABILITY_").lower()
+                    for c in (description.capabilities if description else ())
+                    if c in control_pb2.Capability.values()
+                ],
+            )
+        )
+
+    def found(
+        self,
+        check: CheckRecord,
+        slug: str,
+        verdict: Verdict,
+        summary: str,
+        *,
+        expected: str = "",
+        observed: str = "",
+        events: Sequence[Event] = (),
+        plan: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write down something wrong: into the report, and for violations into a file that can be replayed."""
+        finding = report_pb2.Finding(
+            slug=slug,
+            verdict=verdict,
+            summary=summary,
+            expected=expected,
+            observed=observed,
+            check_id=check.check_id,
+            timeline=[_timeline_event(event) for event in events],
+        )
+        if verdict in (verdicts.VIOLATION, verdicts.WARNING):
+            number = 1 + sum(bool(other.replay_file) for other in self.findings)
+            finding.replay_file = f"failures/{number:03}-{slug.replace('/', '-')}.json"
+            self._write_failure(finding, check, events, plan)
+        self.findings.append(finding)
+
+    def _write_failure(
+        self,
+        finding: report_pb2.Finding,
+        check: CheckRecord,
+        events: Sequence[Event],
+        plan: Mapping[str, Any] | None,
+    ) -> None:
+        requirement = self.register.by_slug.get(finding.slug)
+        content = {
+            "format": FAILURE_FORMAT,
+            "requirement": finding.slug,
+            "statement": requirement.statement if requirement else "",
+            "summary": finding.summary,
+            "expected": finding.expected,
+            "observed": finding.observed,
+            "check": check.check_id,
+            "seed": self.settings.seed,
+            "budget": self.settings.budget.name,
+            "plan": plan,
+            "suite_version": self.suite_version,
+            "spec_version": SPEC_VERSION,
+            "target": {"name": self.target.name, "version": self.target.version},
+            "history": [event.as_json() for event in events],
+        }
+        path = self.settings.report_dir / finding.replay_file
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    def report(self) -> report_pb2.Report:
+        """The report as things stand; checks that have not ended count as not run."""
+        checks = list(self.checks.values())
+        requirements = [
+            verdicts.judge_requirement(requirement, checks)
+            for requirement in self.register.of_profiles(self.settings.profiles)
+        ]
+        for result in requirements:
+            if self.broken:
+                result.verdict, result.note = verdicts.SUITE_ERROR, self.broken[0]
+            elif self.unreachable and result.verdict == verdicts.NOT_TESTABLE:
+                result.verdict, result.note = verdicts.UNREACHABLE, self.unreachable
+            elif self.settings.only and not result.checks:
+                result.verdict, result.note = verdicts.NOT_TESTABLE, "not selected in this run"
+        profiles = [verdicts.judge_profile(name, requirements) for name in self.settings.profiles]
+        report = report_pb2.Report(
+            suite=report_pb2.SuiteIdentity(
+                version=self.suite_version, spec_version=SPEC_VERSION, spec_digest=self.register.digest
+            ),
+            target=self.target,
+            settings=report_pb2.RunSettings(
+                seed=self.settings.seed, budget=self.settings.budget.name, profiles=self.settings.profiles
+            ),
+            profiles=profiles,
+            requirements=requirements,
+            findings=sorted(self.findings, key=lambda finding: finding.verdict != verdicts.VIOLATION),
+            effort=report_pb2.Effort(
+                check_count=sum(check.verdict is not None for check in checks),
+                plan_count=sum(check.plan_count for check in checks if check.verdict is not None),
+                operation_count=sum(check.operation_count for check in checks),
+                crash_count=self.crash_count,
+            ),
+        )
+        report.verdict, report.exit_code = verdicts.judge_run(profiles)
+        report.summary = self.unreachable or verdicts.sentence(report)
+        if self.broken:
+            report.summary = f"No verdict: the suite itself cannot be read. {self.broken[0]}"
+        report.start_time.FromMilliseconds(int(self._start_seconds * 1000))
+        report.duration.FromMilliseconds(int((time.monotonic() - self._start_monotonic) * 1000))
+        return report
+
+
+def _timeline_event(event: Event) -> report_pb2.TimelineEvent:
+    detail = event.detail or (str(event.message) if event.message is not None else "")
+    result = report_pb2.TimelineEvent(
+        lane=event.lane.value, actor=event.actor, title=event.title, detail=detail, culprit=event.culprit
+    )
+    result.offset.FromNanoseconds(int(event.offset_seconds * 1e9))
+    return result

@@ -1,0 +1,284 @@
+"""A run as a pytest plugin: selects the checks, opens the target, turns what pytest sees into verdicts."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import traceback
+from collections.abc import Generator, Iterator
+from typing import Any
+
+import grpc
+import pytest
+from cartsync.conformance.v1 import report_pb2
+
+from conformance.exceptions import NotTestableError, TargetUnreachableError, UsageError, ViolationError
+from conformance.requirements import Register
+from conformance.run import verdicts
+from conformance.run.recorder import NoProgress, Progress, Recorder
+from conformance.run.settings import RunSettings
+from conformance.run.smoke import smoke
+from conformance.run.verdicts import CheckRecord
+from conformance.wire import RpcFailureError, Story, Target
+
+PLUGIN_NAME = "cartsync-run"
+USAGE_EXIT_CODE = 2
+
+
+class Run:
+    """One run. Registered with pytest under PLUGIN_NAME; `report` is there when pytest has ended."""
+
+    def __init__(
+        self, register: Register, settings: RunSettings, suite_version: str, progress: Progress | None = None
+    ) -> None:
+        self.register = register
+        self.settings = settings
+        self.progress: Progress = progress or NoProgress()
+        self.recorder = Recorder(register, settings, suite_version)
+        self.report: report_pb2.Report | None = None
+        self.nothing_selected = False
+        self._target: Target | None = None
+        self._stories: list[Story] = []
+        self._current: CheckRecord | None = None
+
+    # What checks use, through the fixtures of `conformance.plugin`.
+
+    @property
+    def target(self) -> Target:
+        """The server under test, open while checks run."""
+        if self._target is None:
+            raise UsageError("the target is open only while checks run")
+        return self._target
+
+    def rng(self, *parts: object) -> random.Random:
+        """Randomness of the run's seed and the given names, so that a check draws the same in every run."""
+        return random.Random("/".join(map(str, (self.settings.seed, *parts))))  # noqa: S311 - for tests, no secrets
+
+    def story(self, name: str, rng: random.Random) -> Story:
+        """A new story; closed, and counted, when the running check ends or by `end_story`."""
+        story = Story(self.target, rng, name=name)
+        self._stories.append(story)
+        return story
+
+    def end_story(self, story: Story) -> None:
+        """Close a story that went well, before the check ends."""
+        self._stories.remove(story)
+        self._count(story)
+        story.close()
+
+    def plan_executed(self, plan_count: int) -> None:
+        """Say that the running check has executed so many plans."""
+        if self._current is not None:
+            self._current.plan_count = plan_count
+            self.progress.plan_executed(plan_count, self._current.operation_count)
+
+    def _count(self, story: Story) -> None:
+        if self._current is not None:
+            self._current.operation_count += story.operation_count
+
+    # pytest hooks.
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        """Remember a part of the suite that cannot be read: then nothing can be certified."""
+        if report.failed:
+            self.recorder.broken.append(str(report.longrepr))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Keep the checks of the requested profiles; write every one of them down."""
+        profile_of = {requirement.slug: requirement.profile for requirement in self.register.requirements}
+        kept, dropped = [], []
+        for item in items:
+            slugs = slugs_of(item)
+            unknown = [slug for slug in slugs if slug not in profile_of]
+            if not slugs or unknown:
+                raise pytest.UsageError(f"{item.nodeid} judges no requirement, or an unknown one: {unknown}")
+            wanted = any(profile_of[slug] in self.settings.profiles for slug in slugs)
+            if wanted and self.settings.selects(check_id_of(item), slugs):
+                kept.append(item)
+                self.recorder.checks[check_id_of(item)] = CheckRecord(check_id_of(item), title_of(item), slugs)
+            else:
+                dropped.append(item)
+        items[:] = kept
+        self.nothing_selected = not kept
+        if dropped:
+            config.hook.pytest_deselected(items=dropped)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Open the target around all checks, and go no further when the smoke stage fails."""
+        if not session.items:
+            return True
+        try:
+            with Target(self.settings.target) as target:
+                self._target = target
+                description = smoke(target)
+                self.recorder.describe_target(target.address, target.control_address, target.launched, description)
+                self.progress.started(
+                    self.recorder.target.name,
+                    target.address,
+                    self.settings.profiles,
+                    len(session.items),
+                    self.settings.seed,
+                    self.settings.budget.name,
+                )
+                try:
+                    return (yield)
+                finally:
+                    self.recorder.crash_count = target.crash_count
+        except TargetUnreachableError as error:
+            self.recorder.unreachable = str(error)
+            return True
+        finally:
+            self._target = None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
+        """Open and close the record of one check."""
+        check = self.recorder.checks[check_id_of(item)]
+        self._current = check
+        self.progress.check_started(check.check_id, check.title)
+        try:
+            return (yield)
+        finally:
+            for story in self._stories:
+                self._count(story)
+                story.close()
+            self._stories.clear()
+            self._current = None
+            if check.verdict is None:
+                check.verdict, check.note = verdicts.SUITE_ERROR, "the check ended without a result"
+            self.progress.check_finished(check.check_id, check.verdict, check.seconds)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Turn how a phase of a check ended into its verdict."""
+        report = yield
+        check = self.recorder.checks[check_id_of(item)]
+        check.seconds += call.duration
+        if call.excinfo is not None:
+            self._failed(check, call.excinfo.value)
+            if check.verdict == verdicts.NOT_TESTABLE:
+                report.outcome = "skipped"
+                report.longrepr = (str(item.path), 0, f"not testable: {check.note}")
+            if self.recorder.unreachable:
+                item.session.shouldstop = self.recorder.unreachable
+            elif check.verdict == verdicts.VIOLATION and self.settings.stop_at_first:
+                item.session.shouldstop = "stopped at the first violation"
+        elif call.when == "call" and check.verdict is None:
+            check.verdict = verdicts.PASSED
+        return report
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Make the report, and let pytest end with its exit code."""
+        if not self.recorder.checks:
+            session.exitstatus = USAGE_EXIT_CODE  # a run without checks tested nothing, so it is no success
+            return
+        from conformance.reports import write_all
+
+        self.report = self.recorder.report()
+        write_all(self.report, self.settings.report_dir)
+        self.progress.finished(self.report, self.settings.report_dir)
+        session.exitstatus = self.report.exit_code
+
+    # Who is at fault.
+
+    def _failed(self, check: CheckRecord, error: BaseException) -> None:
+        error = _the_cause(error)
+        match error:
+            case NotTestableError():
+                check.verdict, check.note = verdicts.NOT_TESTABLE, str(error)
+            case ViolationError():
+                self._violated(check, error)
+            case TargetUnreachableError() | RpcFailureError() | grpc.RpcError():
+                self._no_answer(check, error)
+            case _:
+                check.verdict = verdicts.SUITE_ERROR
+                check.note = f"{type(error).__name__}: {error}"
+                text = "".join(traceback.format_exception(error))
+                self.recorder.found(
+                    check, check.slugs[0], check.verdict, check.note, observed=text, events=self._events()
+                )
+
+    def _violated(self, check: CheckRecord, error: ViolationError) -> None:
+        slug = error.slug or check.slugs[0]
+        requirement = self.register.by_slug.get(slug)
+        if requirement is None:
+            check.verdict, check.note = verdicts.SUITE_ERROR, f"the check blames {slug}, which the spec does not have"
+            return
+        check.verdict, check.blamed, check.note = verdicts.VIOLATION, slug, error.summary
+        self.recorder.found(
+            check,
+            slug,
+            verdicts.VIOLATION if requirement.level == "MUST" else verdicts.WARNING,
+            error.summary,
+            expected=error.expected,
+            observed=error.observed,
+            events=self._events(),
+            plan=error.plan,
+        )
+
+    def _no_answer(self, check: CheckRecord, error: Exception) -> None:
+        """A call ended badly where an answer was due: the server is gone, or wrong."""
+        if self.target.is_healthy():
+            self._violated(
+                check,
+                ViolationError(
+                    None,
+                    f"a call ended with {error} where an answer was due",
+                    expected="an answer",
+                    observed=str(error),
+                ),
+            )
+            return
+        if self.target.launched and not isinstance(error, TargetUnreachableError):
+            last_words = self.target.last_words()
+            self._violated(
+                check,
+                ViolationError(
+                    None,
+                    "the server died, or stopped answering, while it was tested",
+                    expected="an answer",
+                    observed=f"{error}\n{last_words}".strip(),
+                ),
+            )
+            with contextlib.suppress(TargetUnreachableError):
+                self.target.kill()
+                self.target.start()
+                return
+        check.verdict = verdicts.UNREACHABLE
+        check.note = f"the server at {self.target.address} stopped answering: {error}"
+        self.recorder.unreachable = check.note
+        self.recorder.found(check, check.slugs[0], check.verdict, check.note, events=self._events())
+
+    def _events(self) -> tuple[Any, ...]:
+        return self._stories[-1].history.blamed() if self._stories else ()
+
+
+def slugs_of(item: pytest.Item) -> tuple[str, ...]:
+    """The requirements that a check is marked with, in order."""
+    marks: Iterator[pytest.Mark] = item.iter_markers("requirement")
+    return tuple(dict.fromkeys(str(slug) for mark in marks for slug in mark.args))
+
+
+def check_id_of(item: pytest.Item) -> str:
+    """The check's name within the suite: file and function, with its parameters."""
+    path, _, name = item.nodeid.partition("::")
+    return f"{path.rpartition('/')[2]}::{name}"
+
+
+def title_of(item: pytest.Item) -> str:
+    """The first line of the check's docstring."""
+    function = getattr(item, "function", None)
+    lines = (getattr(function, "__doc__", None) or item.name).strip().splitlines()
+    return lines[0]
+
+
+def _the_cause(error: BaseException) -> BaseException:
+    """The first error of a group: fuzzing may report several."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

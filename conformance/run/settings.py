@@ -1,0 +1,63 @@
+"""What was asked of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+from conformance.exceptions import UsageError
+from conformance.requirements import Register
+from conformance.run.budget import BUDGETS, Budget
+from conformance.wire import TargetOptions
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """A run, fixed before it begins; `checked` raises UsageError for what no run can mean."""
+
+    target: TargetOptions
+    profiles: tuple[str, ...]
+    budget: Budget
+    seed: int
+    report_dir: Path
+    only: tuple[str, ...] = ()  # patterns over slugs and check ids; empty means everything
+    plan: Mapping[str, Any] | None = None  # the one plan to replay in place of drawn ones
+    stop_at_first: bool = False  # end the run at the first violation
+
+    @classmethod
+    def checked(
+        cls,
+        register: Register,
+        *,
+        target: TargetOptions,
+        profiles: tuple[str, ...] = (),
+        budget: str = "standard",
+        seed: int = 0,
+        report_dir: Path | None = None,
+        only: tuple[str, ...] = (),
+        plan: Mapping[str, Any] | None = None,
+        stop_at_first: bool = False,
+    ) -> RunSettings:
+        """Settings made of what somebody typed; no profile means all that this edition of the spec has."""
+        if unknown := [name for name in profiles if name not in register.profiles]:
+            known = ", ".join(register.profiles)
+            raise UsageError(f"--profile {unknown[0]!r} is unknown; the profiles of this edition are {known}")
+        if budget not in BUDGETS:
+            raise UsageError(f"--budget {budget!r} is unknown; choose one of {', '.join(BUDGETS)}")
+        return cls(
+            target=target,
+            profiles=tuple(dict.fromkeys(profiles)) or register.profiles,
+            budget=BUDGETS[budget],
+            seed=seed,
+            report_dir=report_dir or Path("conformance-report"),
+            only=only,
+            plan=plan,
+            stop_at_first=stop_at_first,
+        )
+
+    def selects(self, check_id: str, slugs: tuple[str, ...]) -> bool:
+        """Whether `only` lets this check run."""
+        return not self.only or any(fnmatchcase(name, pattern) for pattern in self.only for name in (check_id, *slugs))

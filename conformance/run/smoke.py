@@ -1,0 +1,75 @@
+"""The smoke stage: before anything is judged, see that there is something to judge."""
+
+from __future__ import annotations
+
+import random
+
+import grpc
+from cartsync.conformance.v1 import control_pb2
+
+from conformance.exceptions import NotTestableError, TargetUnreachableError, ViolationError
+from conformance.wire import RpcFailureError, Story, Target
+
+
+def smoke(target: Target) -> control_pb2.DescribeResponse | None:
+    """See that the service is there, and that one add is answered; returns what the server says of itself.
+
+    Raises TargetUnreachableError with a sentence on what to look at. Without a control service only the presence
+    of the cart service is seen to, and None is returned.
+    """
+    story = Story(target, random.Random(0), name="smoke")  # noqa: S311 - names for a test, no secrets
+    try:
+        _find_service(story)
+        if not target.control_address:
+            return None
+        description = _find_control(story)
+        _answer_one_add(story)
+    finally:
+        story.close()
+    return description
+
+
+def _find_service(story: Story) -> None:
+    try:
+        story.connect_with("").policy()
+    except RpcFailureError as failure:
+        if failure.code is grpc.StatusCode.UNIMPLEMENTED:
+            raise TargetUnreachableError(
+                f"the gRPC server at {story.target.address} does not offer cartsync.v1.CartSyncService; "
+                "is this the right port?"
+            ) from failure
+        if failure.is_lost:
+            raise TargetUnreachableError(
+                f"the server at {story.target.address} does not answer GetSyncPolicy: {failure}"
+            ) from failure
+
+
+def _find_control(story: Story) -> control_pb2.DescribeResponse:
+    address = story.target.control_address
+    try:
+        return story.shop.describe()
+    except NotTestableError as error:
+        raise TargetUnreachableError(
+            f"the gRPC server at {address} does not offer cartsync.conformance.v1.ControlService; does the test build "
+            "of your server open it on --control?"
+        ) from error
+    except grpc.RpcError as error:
+        hint = "; is --control-secret right?" if error.code() is grpc.StatusCode.UNAUTHENTICATED else ""
+        raise TargetUnreachableError(
+            f"the control service at {address} answers Describe with {error.code().name}{hint}"
+        ) from error
+
+
+def _answer_one_add(story: Story) -> None:
+    try:
+        phone = story.device()
+        phone.submit(phone.add(story.sku()))
+    except NotTestableError:
+        return  # a server without offers is judged by what it has
+    except RpcFailureError as failure:
+        raise TargetUnreachableError(
+            f"the server at {story.target.address} is up, but a first add by a principal of its own control service "
+            f"ends with {failure}"
+        ) from failure
+    except ViolationError:
+        return  # answered, if wrongly: that is for the checks to judge

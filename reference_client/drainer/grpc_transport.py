@@ -1,0 +1,199 @@
+"""The transport over gRPC: the `Sync` stream where the server has it, `SubmitOperations` where it does not.
+
+A credential only ever goes over TLS, or to this very machine; anything else has to be asked for by name.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import grpc
+from cartsync.v1 import operation_pb2, service_pb2, service_pb2_grpc
+
+from reference_client.drainer.status_details import failure_of
+from reference_client.drainer.transport import Answer, CallFailedError, Session
+from reference_client.machine.values import CallFailure
+
+_T = TypeVar("_T")
+
+_LOOPBACK = ("localhost", "127.", "[::1]", "::1", "unix:")
+_CHANNEL_OPTIONS = (
+    # The sync machine does all the retrying and backing off that the protocol wants.
+    ("grpc.enable_retries", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    # Channels of several clients in one process share neither connections nor their fate.
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.max_receive_message_length", 64 * 1024 * 1024),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where the server is and how to speak to it."""
+
+    address: str
+    token: str = field(default="", repr=False)
+    """The bearer credential, with or without the word "Bearer" before it."""
+    tls: bool | None = None
+    """None: TLS unless the server is on this machine."""
+    root_certificates: bytes | None = field(default=None, repr=False)
+    """PEM of the authorities to trust; None: those of the system."""
+    deadline_seconds: float = 10.0
+    """How long one answer may take."""
+    unary_only: bool = False
+    """Do not use streams even where the server has them."""
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether this endpoint is spoken to over TLS."""
+        return not self.address.startswith(_LOOPBACK) if self.tls is None else self.tls
+
+
+class GrpcTransport:
+    """One channel to one server. Not for use by several threads."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+        token = endpoint.token
+        self._metadata = (("authorization", token if token.startswith("Bearer ") else f"Bearer {token}"),)
+        if endpoint.uses_tls:
+            credentials = grpc.ssl_channel_credentials(root_certificates=endpoint.root_certificates)
+            self._channel = grpc.secure_channel(endpoint.address, credentials, options=_CHANNEL_OPTIONS)
+        else:
+            self._channel = grpc.insecure_channel(endpoint.address, options=_CHANNEL_OPTIONS)
+        self._stub = service_pb2_grpc.CartSyncServiceStub(self._channel)
+        self._streams = not endpoint.unary_only
+        self._stream: _Stream | None = None
+
+    def _unary(self, call: Callable[..., _T], request: object) -> _T:
+        with _failures():
+            return call(request, timeout=self._endpoint.deadline_seconds, metadata=self._metadata)
+
+    def policy(self) -> service_pb2.GetSyncPolicyResponse:
+        """Calls `GetSyncPolicy`."""
+        return self._unary(self._stub.GetSyncPolicy, service_pb2.GetSyncPolicyRequest())
+
+    def open(self, session: Session, confirmed_through: int) -> Answer:
+        """Opens a stream; a server without streams is asked for the watermark by `LookupOutcomes`."""
+        self.close()
+        if self._streams:
+            try:
+                return self._open_stream(session)
+            except CallFailedError as error:
+                self.close()
+                if error.failure.code != "UNIMPLEMENTED":
+                    raise
+                self._streams = False
+        first = max(1, confirmed_through)
+        found = self.look_up(session, first, first)
+        return Answer(found.store_id, found.queue.decided_through_sequence)
+
+    def _open_stream(self, session: Session) -> Answer:
+        hello = service_pb2.Hello(
+            store_id=session.store_id, queue_id=session.queue_id, expected_principal=session.principal
+        )
+        self._stream = _Stream(self._stub, self._metadata, self._endpoint.deadline_seconds)
+        response = self._stream.exchange(service_pb2.SyncRequest(hello=hello))
+        if not response.HasField("welcome"):
+            raise CallFailedError(CallFailure("INTERNAL", message="the server did not answer Hello with Welcome"))
+        return Answer(response.welcome.store_id, response.welcome.queue.decided_through_sequence)
+
+    def submit(self, session: Session, attempts: Sequence[operation_pb2.OperationAttempt]) -> Answer:
+        """Sends one submission and waits for its answer."""
+        if self._stream is not None:
+            message = service_pb2.SyncRequest(submit=service_pb2.Submit(attempts=attempts))
+            response = self._stream.exchange(message)
+            if not response.HasField("outcomes"):
+                raise CallFailedError(CallFailure("INTERNAL", message="the server answered Submit with something else"))
+            outcomes = response.outcomes
+            return Answer(session.store_id, outcomes.queue.decided_through_sequence, outcomes.results)
+        request = service_pb2.SubmitOperationsRequest(
+            store_id=session.store_id,
+            queue_id=session.queue_id,
+            expected_principal=session.principal,
+            attempts=attempts,
+        )
+        answer = self._unary(self._stub.SubmitOperations, request)
+        return Answer(answer.store_id, answer.queue.decided_through_sequence, answer.results)
+
+    def look_up(self, session: Session, first: int, last: int) -> service_pb2.LookupOutcomesResponse:
+        """Calls `LookupOutcomes`."""
+        request = service_pb2.LookupOutcomesRequest(
+            store_id=session.store_id, queue_id=session.queue_id, first_sequence=first, last_sequence=last
+        )
+        return self._unary(self._stub.LookupOutcomes, request)
+
+    def cart(self, session: Session, cart_id: str) -> service_pb2.GetCartResponse:
+        """Calls `GetCart` with the queue's watermark."""
+        request = service_pb2.GetCartRequest(store_id=session.store_id, cart_id=cart_id, queue_id=session.queue_id)
+        return self._unary(self._stub.GetCart, request)
+
+    def close(self) -> None:
+        """Ends the stream, if one is open. The transport can be used again."""
+        if self._stream is not None:
+            self._stream.end()
+            self._stream = None
+
+    def shut_down(self) -> None:
+        """Ends the stream and the channel. The transport cannot be used again."""
+        self.close()
+        self._channel.close()
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise CallFailedError(failure_of(error)) from None
+
+
+class _Stream:
+    """One `Sync` call, used in turns: one message out, one message in, each within the deadline."""
+
+    def __init__(
+        self,
+        stub: service_pb2_grpc.CartSyncServiceStub,
+        metadata: tuple[tuple[str, str], ...],
+        deadline_seconds: float,
+    ) -> None:
+        self._outbox: queue.SimpleQueue[service_pb2.SyncRequest | None] = queue.SimpleQueue()
+        self._call = stub.Sync(iter(self._outbox.get, None), metadata=metadata)
+        self._deadline_seconds = deadline_seconds
+
+    def exchange(self, message: service_pb2.SyncRequest) -> service_pb2.SyncResponse:
+        """Sends one message and waits for one. After `CallFailedError` the stream is of no more use."""
+        late = threading.Event()
+
+        def give_up() -> None:
+            late.set()
+            self._call.cancel()
+
+        timer = threading.Timer(self._deadline_seconds, give_up)
+        timer.daemon = True
+        timer.start()
+        try:
+            self._outbox.put(message)
+            with _failures():
+                return next(self._call)
+        except StopIteration:
+            raise CallFailedError(CallFailure("UNAVAILABLE", message="the server ended the stream")) from None
+        except CallFailedError:
+            if late.is_set():
+                text = f"no answer within {self._deadline_seconds:g} seconds"
+                raise CallFailedError(CallFailure("DEADLINE_EXCEEDED", message=text)) from None
+            raise
+        finally:
+            timer.cancel()
+
+    def end(self) -> None:
+        """Half-closes, then cancels: no answer is outstanding when a drain has ended well."""
+        self._outbox.put(None)
+        self._call.cancel()

@@ -1,0 +1,59 @@
+"""What the drainer needs of a way to the server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from cartsync.v1 import operation_pb2, outcome_pb2, service_pb2
+
+from reference_client.machine.values import CallFailure
+
+
+class CallFailedError(Exception):
+    """A call ended without a usable answer. What it carried is in doubt."""
+
+    def __init__(self, failure: CallFailure) -> None:
+        super().__init__(f"{failure.code} {failure.reason} {failure.message}".strip())
+        self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """How a submission introduces itself."""
+
+    store_id: str
+    queue_id: str
+    principal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the store, the queue's watermark, and the results if a submission was answered."""
+
+    store_id: str
+    watermark: int
+    results: Sequence[outcome_pb2.OperationResult] = ()
+
+
+class Transport(Protocol):
+    """One way to one server. Every method raises `CallFailedError`, and none retries by itself."""
+
+    def policy(self) -> service_pb2.GetSyncPolicyResponse:
+        """Calls `GetSyncPolicy`."""
+
+    def open(self, session: Session, confirmed_through: int) -> Answer:
+        """Opens a stream for a queue, or asks for its watermark where there are no streams."""
+
+    def submit(self, session: Session, attempts: Sequence[operation_pb2.OperationAttempt]) -> Answer:
+        """Sends one submission and waits for its answer."""
+
+    def look_up(self, session: Session, first: int, last: int) -> service_pb2.LookupOutcomesResponse:
+        """Calls `LookupOutcomes`."""
+
+    def cart(self, session: Session, cart_id: str) -> service_pb2.GetCartResponse:
+        """Calls `GetCart` with the queue's watermark."""
+
+    def close(self) -> None:
+        """Ends the stream, if one is open. The transport can be used again."""

@@ -1,0 +1,215 @@
+"""Building the operations a shopper can ask for, checked before they are written down.
+
+A server rejects a malformed operation for good, perhaps days later, when nobody remembers it. So what could
+never be applied is refused here, at once, by the ranges in `cartsync/v1/operation.proto`. What depends on the
+shop (is there such a product, is there enough of it) is never judged here: only the server knows.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+from cartsync.v1 import money_pb2, operation_pb2
+
+from reference_client.exceptions import InvalidIntentError
+
+DEFAULT_CART = "main"
+
+_CART_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+_AMOUNT = re.compile(r"(\d+)(?:\.(\d+))?\s*([A-Za-z]{3})", re.ASCII)
+_INT32_MAX = 2**31 - 1
+_INT64_MAX = 2**63 - 1
+
+_MINOR_DIGITS = {
+    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI"), 0),
+    **dict.fromkeys(("VND", "VUV", "XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}
+"""ISO 4217 currencies whose minor unit is not a hundredth."""
+
+QuantityPolicy = operation_pb2.QuantityPolicy
+EXACT = operation_pb2.QUANTITY_POLICY_EXACT
+CLAMP = operation_pb2.QUANTITY_POLICY_CLAMP
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """An amount in whole minor units: `Price("GBP", 255)` is GBP 2.55."""
+
+    currency_code: str
+    minor_units: int
+
+    def __post_init__(self) -> None:
+        if not _CURRENCY.fullmatch(self.currency_code):
+            raise InvalidIntentError("currency", "must be three capital letters, for example GBP")
+        if not 0 <= self.minor_units <= _INT64_MAX:
+            raise InvalidIntentError("price", "must be 0 or more minor units")
+
+    @classmethod
+    def parse(cls, text: str) -> Price:
+        """Reads "2.55GBP" or "2.55 GBP". Raises `InvalidIntentError` when it is not exact to the minor unit."""
+        match = _AMOUNT.fullmatch(text.strip())
+        if match is None:
+            raise InvalidIntentError("price", f"{text!r} is not an amount and a currency, for example 2.55GBP")
+        whole, fraction, currency = match[1], match[2] or "", match[3].upper()
+        digits = _MINOR_DIGITS.get(currency, 2)
+        if len(fraction) > digits:
+            raise InvalidIntentError("price", f"{currency} has {digits} decimal places, {text!r} has more")
+        if len(whole) > 18:
+            raise InvalidIntentError("price", f"{text!r} is too large")
+        return cls(currency, int(whole + fraction.ljust(digits, "0")))
+
+    def __str__(self) -> str:
+        return format_money(self.as_message())
+
+    def as_message(self) -> money_pb2.Money:
+        """The protocol's form of it."""
+        return money_pb2.Money(currency_code=self.currency_code, minor_units=self.minor_units)
+
+
+def format_money(money: money_pb2.Money) -> str:
+    """Writes an amount for people, for example "2.55 GBP"."""
+    digits = _MINOR_DIGITS.get(money.currency_code, 2)
+    if digits == 0:
+        return f"{money.minor_units} {money.currency_code}"
+    sign = "-" if money.minor_units < 0 else ""
+    text = str(abs(money.minor_units)).rjust(digits + 1, "0")
+    return f"{sign}{text[:-digits]}.{text[-digits:]} {money.currency_code}"
+
+
+def _cart(cart_id: str) -> str:
+    if not _CART_ID.fullmatch(cart_id):
+        raise InvalidIntentError("cart", "must be 1 to 64 characters out of A-Z a-z 0-9 . _ -")
+    return cart_id
+
+
+def _sku(sku: str) -> str:
+    if not 1 <= len(sku) <= 64:
+        raise InvalidIntentError("sku", "must be 1 to 64 characters long")
+    if sku != sku.strip() or any(unicodedata.category(c) in {"Cc", "Cs"} for c in sku):
+        raise InvalidIntentError("sku", "must have no control character and no space at either end")
+    return sku
+
+
+def _whole(field: str, value: int, *, low: int) -> int:
+    if not low <= value <= _INT32_MAX:
+        raise InvalidIntentError(field, f"must be a whole number from {low} to {_INT32_MAX}")
+    return value
+
+
+def _guarded(intent: operation_pb2.CartOperation, guard: int | None) -> operation_pb2.CartOperation:
+    if guard is not None:
+        if not 0 <= guard <= _INT64_MAX:
+            raise InvalidIntentError("unless-changed-since", "must be a cart revision, 0 or more")
+        line = getattr(intent, intent.WhichOneof("intent") or "")
+        line.unless_changed_since = guard
+    return intent
+
+
+def add_item(
+    sku: str,
+    *,
+    quantity: int,
+    price: Price,
+    cart_id: str = DEFAULT_CART,
+    max_price: Price | None = None,
+    policy: QuantityPolicy.ValueType = EXACT,
+) -> operation_pb2.CartOperation:
+    """Puts `quantity` (1 or more) of a product into the cart. `price` is the unit price the shopper saw."""
+    if max_price is not None and max_price.currency_code != price.currency_code:
+        raise InvalidIntentError("max-price", f"must be in {price.currency_code}, as the price")
+    return operation_pb2.CartOperation(
+        add_item=operation_pb2.AddItem(
+            cart_id=_cart(cart_id),
+            sku=_sku(sku),
+            quantity=_whole("quantity", quantity, low=1),
+            observed_unit_price=price.as_message(),
+            max_unit_price=max_price.as_message() if max_price else None,
+            quantity_policy=policy,
+        )
+    )
+
+
+def set_quantity(
+    sku: str,
+    quantity: int,
+    *,
+    cart_id: str = DEFAULT_CART,
+    policy: QuantityPolicy.ValueType = EXACT,
+    unless_changed_since: int | None = None,
+) -> operation_pb2.CartOperation:
+    """Sets the quantity of a line, 0 or more."""
+    line = operation_pb2.SetQuantity(
+        cart_id=_cart(cart_id),
+        sku=_sku(sku),
+        quantity=_whole("quantity", quantity, low=0),
+        quantity_policy=policy,
+    )
+    return _guarded(operation_pb2.CartOperation(set_quantity=line), unless_changed_since)
+
+
+def adjust_quantity(
+    sku: str,
+    delta: int,
+    *,
+    cart_id: str = DEFAULT_CART,
+    policy: QuantityPolicy.ValueType = EXACT,
+    unless_changed_since: int | None = None,
+) -> operation_pb2.CartOperation:
+    """Moves the quantity of a line by `delta`, not 0."""
+    if delta == 0:
+        raise InvalidIntentError("delta", "must not be 0")
+    line = operation_pb2.AdjustQuantity(
+        cart_id=_cart(cart_id),
+        sku=_sku(sku),
+        delta=_whole("delta", delta, low=-(2**31)),
+        quantity_policy=policy,
+    )
+    return _guarded(operation_pb2.CartOperation(adjust_quantity=line), unless_changed_since)
+
+
+def remove_item(
+    sku: str, *, cart_id: str = DEFAULT_CART, unless_changed_since: int | None = None
+) -> operation_pb2.CartOperation:
+    """Takes a line out of the cart, whatever it has by then."""
+    line = operation_pb2.RemoveItem(cart_id=_cart(cart_id), sku=_sku(sku))
+    return _guarded(operation_pb2.CartOperation(remove_item=line), unless_changed_since)
+
+
+def guard_of(operation: operation_pb2.CartOperation) -> int | None:
+    """The cart revision the operation is guarded by, or None."""
+    kind = operation.WhichOneof("intent")
+    if kind not in {"adjust_quantity", "set_quantity", "remove_item"}:
+        return None
+    line = getattr(operation, kind)
+    return int(line.unless_changed_since) if line.HasField("unless_changed_since") else None
+
+
+def line_of(operation: operation_pb2.CartOperation) -> tuple[str, str]:
+    """The cart and product an operation is about: `(cart_id, sku)`, both empty for a discard."""
+    kind = operation.WhichOneof("intent")
+    if kind is None or kind == "discard":
+        return ("", "")
+    line = getattr(operation, kind)
+    return (str(line.cart_id), str(line.sku))
+
+
+def describe(operation: operation_pb2.CartOperation) -> str:
+    """Says an intent in a few words for the shopper, for example "add 2 × TEAPOT"."""
+    match operation.WhichOneof("intent"):
+        case "add_item":
+            return f"add {operation.add_item.quantity} × {operation.add_item.sku}"
+        case "adjust_quantity":
+            return f"move {operation.adjust_quantity.sku} by {operation.adjust_quantity.delta:+d}"
+        case "set_quantity":
+            return f"set {operation.set_quantity.sku} to {operation.set_quantity.quantity}"
+        case "remove_item":
+            return f"remove {operation.remove_item.sku}"
+        case "discard":
+            return "discard"
+        case _:
+            return "an intent this version does not know"

@@ -115,7 +115,7 @@ def summary_lines(report: Report, report_dir: Path) -> list[str]:
         lines += ["", "Not tested:"]
         for gap in gaps:
             lines += _paragraph(f"{count_text(len(gap.slugs), 'requirement')}: {one_line(gap.reason)}", "  ")
-    lines += ["", effort_text(report), f"Report: {one_line(str(report_dir / 'report.html'))}"]
+    lines += ["", *_paragraph(effort_text(report)), f"Report: {one_line(str(report_dir / 'report.html'))}"]
     return lines
 
 

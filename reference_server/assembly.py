@@ -126,7 +126,9 @@ class _World:
 
 
 class Server:
-    """A server from `start` to `stop`. Made by `build`."""
+    """A server from `start` to `stop`. Made by `build`; `submissions` is there once it is started."""
+
+    submissions: Submissions
 
     def __init__(self, config: Config, parts: Parts) -> None:
         self.config = config
@@ -230,7 +232,7 @@ class Server:
     async def _listen(self, settlement: Settlement) -> None:
         config, parts = self.config, self._parts
         claims = parts.claims()
-        submissions = parts.submissions(settlement, self._policy)
+        submissions = self.submissions = parts.submissions(settlement, self._policy)
         guard = CallGuard(f"/{SERVICE_NAME}/", self._principal_of)
         server = listener.make_server([guard], self._policy.max_submission_bytes)
         service_pb2_grpc.add_CartSyncServiceServicer_to_server(

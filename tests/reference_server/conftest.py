@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reference_server.live_server import Live, config_in, running
+from live_server import Live, config_in, running
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from reference_server.assembly import REFERENCE
 from reference_server.logs import JsonLines
 from reference_server.service.submissions import Submissions
 from reference_server.settlement import ContendedError, Settled
-from tests.reference_server.live_server import Live, config_in, offer, refused, running, states
+from live_server import Live, config_in, offer, refused, running, states
 
 SUBMIT_PATH = "/cartsync.v1.CartSyncService/SubmitOperations"
 

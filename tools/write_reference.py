@@ -67,8 +67,8 @@ def requirements() -> str:
     rows = [
         "# Requirements",
         "",
-        f"Generated from `docs/spec` and `conformance/suite` by `make docs`: {len(register.requirements)} requirements, "
-        f"{len(checks)} checks.",
+        "Generated from `docs/spec` and `conformance/suite` by `make docs`: "
+        f"{len(register.requirements)} requirements, {len(checks)} checks.",
         "",
         "| requirement | level | profile | checks | chapter |",
         "|---|---|---|---|---|",

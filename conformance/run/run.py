@@ -271,10 +271,11 @@ def check_id_of(item: pytest.Item) -> str:
 
 
 def title_of(item: pytest.Item) -> str:
-    """The first line of the check's docstring."""
+    """The first line of the check's docstring, with the case where there are several."""
     function = getattr(item, "function", None)
     lines = (getattr(function, "__doc__", None) or item.name).strip().splitlines()
-    return lines[0]
+    _, bracket, case = item.name.partition("[")
+    return f"{lines[0]} ({case.removesuffix(']')})" if bracket else lines[0]
 
 
 def _the_cause(error: BaseException) -> BaseException:

@@ -83,6 +83,16 @@ class PendingCall:
         self._connection.received(self._name, answer)
         return answer
 
+    def wait(self, seconds: float) -> bool:
+        """Wait until the answer, or an error, is there, and leave it for `result`; False when it did not come."""
+        try:
+            self._future.exception(seconds)
+        except grpc.FutureTimeoutError:
+            return False
+        except grpc.FutureCancelledError:
+            return True
+        return True
+
     def done(self) -> bool:
         """Whether the answer, or an error, is there."""
         return bool(self._future.done())
@@ -118,6 +128,20 @@ class Connection:
         self._sent("SubmitOperations", request)
         future = self._stub.SubmitOperations.future(request, timeout=seconds, metadata=self._metadata)
         return PendingCall(future, self, "SubmitOperations")
+
+    def submit_encoded(self, encoded: bytes, seconds: float = CALL_SECONDS) -> service.SubmitOperationsResponse:
+        """SubmitOperations with a request that the check encoded itself; raises RpcFailureError."""
+        method = self._channel.unary_unary(
+            "/cartsync.v1.CartSyncService/SubmitOperations",
+            response_deserializer=service.SubmitOperationsResponse.FromString,
+        )
+        self._sent("SubmitOperations", service.SubmitOperationsRequest.FromString(encoded))
+        try:
+            answer: service.SubmitOperationsResponse = method(encoded, timeout=seconds, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise self.failed("SubmitOperations", error) from error
+        self.received("SubmitOperations", answer)
+        return answer
 
     def get_cart(self, request: service.GetCartRequest, seconds: float = CALL_SECONDS) -> service.GetCartResponse:
         """GetCart; raises RpcFailureError."""

@@ -1,0 +1,45 @@
+"""The first lines of a story, with blame where it belongs when they go wrong already."""
+
+from __future__ import annotations
+
+from cartsync.v1 import operation_pb2, outcome_pb2
+
+from conformance.wire import Device, Story
+
+
+def put_in_cart(
+    story: Story, device: Device, sku: str, quantity: int = 1, *, price: int = 100, currency: str = "GBP"
+) -> tuple[operation_pb2.CartOperation, outcome_pb2.Outcome]:
+    """Add to the device's cart and return the operation with its outcome; a refusal counts against cart/add-adds."""
+    operation = device.add(sku, quantity, price=price, currency=currency)
+    return operation, story.expect_applied(device.submit(operation).only, slug="cart/add-adds")
+
+
+def twin_of(story: Story, device: Device, name: str = "twin") -> Device:
+    """The same queue over a connection of its own, as after a reconnect that the old connection survived."""
+    twin = device.copy(name)
+    twin.connection = story.connect(name)
+    return twin
+
+
+def with_key(operation: operation_pb2.CartOperation, key: str) -> operation_pb2.CartOperation:
+    """A copy of an operation under another key."""
+    other = copy_of(operation)
+    other.idempotency_key = key
+    return other
+
+
+def copy_of(operation: operation_pb2.CartOperation) -> operation_pb2.CartOperation:
+    """A copy of an operation, to be changed."""
+    other = operation_pb2.CartOperation()
+    other.CopyFrom(operation)
+    return other
+
+
+def padded_to(operation: operation_pb2.CartOperation, size: int) -> operation_pb2.CartOperation:
+    """The operation, made this many encoded bytes long by the name of the application that made it."""
+    name_length = size - operation.ByteSize()
+    while operation.ByteSize() != size:
+        operation.session_context.client_name = "x" * name_length
+        name_length -= operation.ByteSize() - size
+    return operation

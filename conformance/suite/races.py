@@ -1,0 +1,44 @@
+"""Races that come out the same every time: one submission is held between deciding and committing, others go on."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from cartsync.conformance.v1 import control_pb2 as control
+from cartsync.v1 import operation_pb2
+
+from conformance.wire import Answer, Device, PendingCall, Story
+from conformance.wire.device import answer_of
+
+# How long an overtaking submission may take before it counts as waiting for the held one, as under a lock.
+OVERTAKE_SECONDS = 1.5
+
+
+@contextlib.contextmanager
+def held(
+    story: Story,
+    device: Device,
+    *operations: operation_pb2.CartOperation,
+    point: control.FailPoint.ValueType = control.FAIL_POINT_BEFORE_COMMIT,
+) -> Iterator[PendingCall]:
+    """Submit, and keep the submission at the fail point until the block ends."""
+    story.shop.hold(point)
+    try:
+        pending = device.submit_later(*operations)
+        story.shop.await_held()
+        yield pending
+    finally:
+        story.shop.release()
+
+
+def overtake(device: Device, *operations: operation_pb2.CartOperation) -> PendingCall:
+    """Submit while another submission is held. A server may serve it at once, or let it wait for the held one."""
+    pending = device.submit_later(*operations)
+    pending.wait(OVERTAKE_SECONDS)
+    return pending
+
+
+def answer(pending: PendingCall) -> Answer:
+    """The answer of a submission on its way; raises RpcFailureError."""
+    return answer_of(pending.result())

@@ -23,18 +23,24 @@ from reference_client.drainer.drainer import (
     is_unreachable,
     queue_lock,
 )
-from reference_client.drainer.grpc_transport import Endpoint, GrpcTransport
+from reference_client.drainer.endpoint import Endpoint
 from reference_client.drainer.transport import CallFailedError, Session, Transport
 from reference_client.intents import CLAMP, DEFAULT_CART, EXACT, Price
 from reference_client.machine import Backoff
 from reference_client.machine import messages as m
-from reference_client.machine.values import StopReason
+from reference_client.machine.values import Fate, StopReason
 from reference_client.projection import CartView, project
 from reference_client.queue import QueueFile
 from reference_client.queue.enqueueing import Enqueued
 from reference_client.queue.rows import NotificationRecord, OperationRecord, QueueRecord
 
 _LEAST_WAIT_SECONDS = 0.01
+
+
+def _connect_by_grpc(endpoint: Endpoint) -> Transport:
+    from reference_client.drainer.grpc_transport import GrpcTransport  # slow to load, and only `sync` needs it
+
+    return GrpcTransport(endpoint)
 
 
 class SyncStatus(enum.Enum):
@@ -65,9 +71,11 @@ class SyncReport:
 
     @property
     def needs_shopper(self) -> bool:
-        """Whether the shopper should act upon something that came out of it."""
-        return self.status in {SyncStatus.STOPPED, SyncStatus.HALTED} or any(
-            notice.needs_action for notice in self.tally.notices
+        """Whether something came out of it that the shopper should look at: not everything was done as asked."""
+        return (
+            self.status in {SyncStatus.STOPPED, SyncStatus.HALTED}
+            or self.tally.count(Fate.REJECTED) > 0
+            or any(notice.needs_action for notice in self.tally.notices)
         )
 
 
@@ -86,7 +94,7 @@ class CartClient:
         *,
         endpoint: Endpoint | None = None,
         locale: str = "",
-        connect: Callable[[Endpoint], Transport] = GrpcTransport,
+        connect: Callable[[Endpoint], Transport] = _connect_by_grpc,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random_module.random,
@@ -250,10 +258,7 @@ class CartClient:
             status = SyncStatus.UNREACHABLE if is_unreachable(error.wait) else SyncStatus.DEFERRED
             return SyncReport(status, str(error), tally=tally, pending_count=self.queue().pending_count)
         finally:
-            transport.close()
-            shut_down = getattr(transport, "shut_down", None)
-            if shut_down is not None:
-                shut_down()
+            transport.shut_down()
 
     def _report(self, ending: m.Ending, tally: Tally, *, carts_read: bool) -> SyncReport:
         pending_count = self.queue().pending_count

@@ -1,7 +1,4 @@
-"""The transport over gRPC: the `Sync` stream where the server has it, `SubmitOperations` where it does not.
-
-A credential only ever goes over TLS, or to this very machine; anything else has to be asked for by name.
-"""
+"""The transport over gRPC: the `Sync` stream where the server has it, `SubmitOperations` where it does not."""
 
 from __future__ import annotations
 
@@ -9,19 +6,18 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import TypeVar
 
 import grpc
 from cartsync.v1 import operation_pb2, service_pb2, service_pb2_grpc
 
+from reference_client.drainer.endpoint import Endpoint
 from reference_client.drainer.status_details import failure_of
 from reference_client.drainer.transport import Answer, CallFailedError, Session
 from reference_client.machine.values import CallFailure
 
 _T = TypeVar("_T")
 
-_LOOPBACK = ("localhost", "127.", "[::1]", "::1", "unix:")
 _CHANNEL_OPTIONS = (
     # The sync machine does all the retrying and backing off that the protocol wants.
     ("grpc.enable_retries", 0),
@@ -32,28 +28,6 @@ _CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """Where the server is and how to speak to it."""
-
-    address: str
-    token: str = field(default="", repr=False)
-    """The bearer credential, with or without the word "Bearer" before it."""
-    tls: bool | None = None
-    """None: TLS unless the server is on this machine."""
-    root_certificates: bytes | None = field(default=None, repr=False)
-    """PEM of the authorities to trust; None: those of the system."""
-    deadline_seconds: float = 10.0
-    """How long one answer may take."""
-    unary_only: bool = False
-    """Do not use streams even where the server has them."""
-
-    @property
-    def uses_tls(self) -> bool:
-        """Whether this endpoint is spoken to over TLS."""
-        return not self.address.startswith(_LOOPBACK) if self.tls is None else self.tls
 
 
 class GrpcTransport:

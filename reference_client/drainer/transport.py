@@ -57,3 +57,6 @@ class Transport(Protocol):
 
     def close(self) -> None:
         """Ends the stream, if one is open. The transport can be used again."""
+
+    def shut_down(self) -> None:
+        """Lets go of the connection. The transport cannot be used again."""

@@ -116,7 +116,7 @@ def request_discard(
         [queue_id, sequence],
     ).fetchone()
     if row is None:
-        raise NothingToDiscardError(f"there is no operation {sequence} in this queue; `cartsync show` lists them")
+        raise NothingToDiscardError(f"there is no operation {sequence} in this queue; `cartsync status` lists them")
     key, previous, state, discard_key = row
     if state != "pending":
         raise NothingToDiscardError(f"operation {sequence} is {state} already, it cannot be discarded any more")

@@ -1,0 +1,77 @@
+"""`cartsync sync`: once, or again and again, and what it says about it."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from reference_client.cli import showing
+from reference_client.cli.settings import ExitCode
+from reference_client.client import CartClient, SyncReport, SyncStatus
+from reference_client.exceptions import QueueBusyError
+from reference_client.machine.values import StopReason
+
+_STOPPED_FOR_GOOD = {StopReason.REQUEST_INVALID, StopReason.INCOMPATIBLE, StopReason.REFUSED}
+
+
+def exit_code_of(report: SyncReport) -> ExitCode:
+    """The exit code that a synchronisation means."""
+    match report.status:
+        case SyncStatus.STOPPED if report.stop_reason in _STOPPED_FOR_GOOD:
+            return ExitCode.INCOMPATIBLE
+        case SyncStatus.STOPPED if report.stop_reason is StopReason.SUPERSEDED:
+            return ExitCode.NOT_NOW
+        case SyncStatus.UNREACHABLE | SyncStatus.DEFERRED:
+            return ExitCode.NOT_NOW
+        case _:
+            return ExitCode.NEEDS_SHOPPER if report.needs_shopper else ExitCode.OK
+
+
+def synchronise(
+    client: CartClient,
+    *,
+    as_json: bool,
+    once: bool,
+    patience: float,
+    interval: float,
+    batch_limit: int | None,
+) -> ExitCode:
+    """Synchronises and reports. With `once` false it goes on until interrupted or stopped; never by a wait."""
+    while True:
+        try:
+            report = client.sync(patience=patience, batch_limit=batch_limit)
+            code = exit_code_of(report)
+            _say(report, as_json=as_json)
+        except QueueBusyError as error:
+            if once:
+                raise
+            click.echo(f"cartsync: {error}", err=True)
+            code = ExitCode.NOT_NOW
+        if once or code is ExitCode.INCOMPATIBLE:
+            return code
+        try:
+            time.sleep(interval)
+        except KeyboardInterrupt:
+            return code
+
+
+def _say(report: SyncReport, *, as_json: bool) -> None:
+    if as_json:
+        showing.show_json(showing.report_json(report))
+        return
+    click.echo(f"Synchronised: {showing.report_line(report)}.")
+    for notice in report.tally.notices:
+        click.echo(f"  {notice.message}", err=True)
+    match report.status:
+        case SyncStatus.DRAINED:
+            if not report.carts_read:
+                click.echo("The carts could not be read anew; they show what was known before.", err=True)
+        case SyncStatus.UNREACHABLE:
+            click.echo(
+                f"The server is not reached ({report.message}). All intents are safe; try again later.", err=True
+            )
+        case SyncStatus.DEFERRED:
+            click.echo(f"The server puts the rest off ({report.message}). Try again later.", err=True)
+        case SyncStatus.STOPPED | SyncStatus.HALTED:
+            click.echo(f"Stopped: {report.message}.", err=True)

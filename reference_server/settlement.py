@@ -87,7 +87,7 @@ class Settlement:
     fails, and StoreChangedError when `expected_store_id` is not empty and not the store's.
     """
 
-    def __init__(  # noqa: PLR0917 - its parts, in the order they are used
+    def __init__(
         self,
         store: Store,
         decider: Decider,

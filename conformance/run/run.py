@@ -106,31 +106,33 @@ class Run:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
-        """Open the target around all checks, and go no further when the smoke stage fails."""
-        if not session.items:
-            return True
-        try:
-            with Target(self.settings.target) as target:
-                self._target = target
-                description = smoke(target)
-                self.recorder.describe_target(target.address, target.control_address, target.launched, description)
-                self.progress.started(
-                    self.recorder.target.name,
-                    target.address,
-                    self.settings.profiles,
-                    len(session.items),
-                    self.settings.seed,
-                    self.settings.budget.name,
-                )
+        """Open the target around all checks, and run none of them when the smoke stage fails."""
+        with contextlib.ExitStack() as opened:
+            if session.items and not self.recorder.broken:
                 try:
-                    return (yield)
-                finally:
-                    self.recorder.crash_count = target.crash_count
-        except TargetUnreachableError as error:
-            self.recorder.unreachable = str(error)
-            return True
-        finally:
-            self._target = None
+                    self._open_target(opened, len(session.items))
+                except TargetUnreachableError as error:
+                    self.recorder.unreachable = str(error)
+                    session.items.clear()
+            return (yield)
+
+    def _open_target(self, opened: contextlib.ExitStack, check_count: int) -> None:
+        target = opened.enter_context(Target(self.settings.target))
+        opened.callback(self._close_target)
+        self._target = target
+        self.recorder.describe_target(target.address, target.control_address, target.launched, smoke(target))
+        self.progress.started(
+            self.recorder.target.name,
+            target.address,
+            self.settings.profiles,
+            check_count,
+            self.settings.seed,
+            self.settings.budget.name,
+        )
+
+    def _close_target(self) -> None:
+        self.recorder.crash_count = self.target.crash_count
+        self._target = None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:

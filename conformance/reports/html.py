@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 
 from conformance.reports.chapters import by_place
 from conformance.reports.story import Story, lay_out
-from conformance.reports.summary import profile_word, tally, untested
+from conformance.reports.summary import profile_word, tally, unjudged
 from conformance.reports.wording import (
     count_text,
     duration_text,
@@ -73,7 +73,7 @@ def to_html(report: report_pb2.Report) -> str:
         anchors=_anchors(report),
         places=by_place(report.requirements),
         totals=tally(report.requirements),
-        untested=untested(report),
+        unjudged=unjudged(report),
         script_source=script_source,
     )
 

@@ -1,4 +1,4 @@
-"""What a reader must know first, drawn out of a report: counts by verdict, and what was not tested and why."""
+"""What a reader must know first, drawn out of a report: counts by verdict, and what was not judged and why."""
 
 from __future__ import annotations
 
@@ -10,24 +10,26 @@ from cartsync.conformance.v1 import report_pb2
 
 from conformance.reports.wording import VERDICTS, Word, word_for
 
+_JUDGED = (report_pb2.VERDICT_PASSED, report_pb2.VERDICT_VIOLATION, report_pb2.VERDICT_WARNING)
 _NO_REASON = "No reason was given."
 
 
 @dataclass(frozen=True, slots=True)
-class Untested:
-    """Requirements that could not be tested for one and the same reason."""
+class Unjudged:
+    """Requirements that could not be judged for one and the same reason."""
 
+    word: Word
     reason: str
     slugs: tuple[str, ...]
 
 
-def untested(report: report_pb2.Report) -> tuple[Untested, ...]:
-    """What could not be tested, by reason, in the order of the spec."""
-    slugs: dict[str, list[str]] = {}
+def unjudged(report: report_pb2.Report) -> tuple[Unjudged, ...]:
+    """What could not be judged, by verdict and reason, in the order of the spec."""
+    slugs: dict[tuple[report_pb2.Verdict.ValueType, str], list[str]] = {}
     for requirement in report.requirements:
-        if requirement.verdict == report_pb2.VERDICT_NOT_TESTABLE:
-            slugs.setdefault(requirement.note.strip() or _NO_REASON, []).append(requirement.slug)
-    return tuple(Untested(reason, tuple(members)) for reason, members in slugs.items())
+        if requirement.verdict not in _JUDGED:
+            slugs.setdefault((requirement.verdict, requirement.note.strip() or _NO_REASON), []).append(requirement.slug)
+    return tuple(Unjudged(word_for(verdict), reason, tuple(members)) for (verdict, reason), members in slugs.items())
 
 
 def tally(requirements: Sequence[report_pb2.RequirementResult]) -> tuple[tuple[Word, int], ...]:

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from cartsync.conformance.v1.report_pb2 import Report, Verdict
 
-from conformance.reports.summary import profile_word, untested
+from conformance.reports.summary import profile_word, unjudged
 from conformance.reports.wording import (
     count_text,
     duration_text,
@@ -23,6 +23,7 @@ from conformance.reports.wording import (
 
 SIGN_OF_LIFE = 5.0  # seconds between lines of one check
 LISTED_FINDINGS = 10  # the report has them all
+LISTED_REASONS = 8
 _WIDTH = 80
 
 
@@ -63,9 +64,8 @@ class LineProgress:
         self._finished_count += 1
         word = word_for(verdict)
         title = self._title or one_line(check_id)
-        self._line(
-            f"{self._counter(self._finished_count)} {word.glyph} {word.text:<12} {title}, {duration_text(seconds)}"
-        )
+        told = f"{word.glyph} {word.text:<12} {duration_text(seconds):>9}"
+        self._line(f"{self._counter(self._finished_count)} {told}  {title}")
         self._title = ""
 
     def note(self, text: str) -> None:
@@ -92,7 +92,7 @@ class LineProgress:
 
 
 def summary_lines(report: Report, report_dir: Path) -> list[str]:
-    """The summary as lines: verdict, profiles, findings, what was not tested, what was done, where the report is."""
+    """The summary as lines: verdict, profiles, findings, what was not judged, what was done, where the report is."""
     word = run_word_for(report.verdict)
     lines = ["", *_paragraph(f"{word.glyph} {word.text.upper()}: {target_title(report.target)}")]
     lines += _paragraph(one_line(report.summary) or word.meaning, "  ")
@@ -111,10 +111,15 @@ def summary_lines(report: Report, report_dir: Path) -> list[str]:
             lines.append(f"  {command}")
     if hidden := len(report.findings) - LISTED_FINDINGS:
         lines += ["", f"and {count_text(hidden, 'more finding')} in the report"] if hidden > 0 else []
-    if gaps := untested(report):
-        lines += ["", "Not tested:"]
-        for gap in gaps:
-            lines += _paragraph(f"{count_text(len(gap.slugs), 'requirement')}: {one_line(gap.reason)}", "  ")
+    if gaps := unjudged(report):
+        lines += ["", "Not judged:"]
+        for gap in gaps[:LISTED_REASONS]:
+            lines += _paragraph(
+                f"{gap.word.glyph} {count_text(len(gap.slugs), 'requirement')} {gap.word.text}: {one_line(gap.reason)}",
+                "  ",
+            )
+        if len(gaps) > LISTED_REASONS:
+            lines.append(f"  and for {count_text(len(gaps) - LISTED_REASONS, 'more reason')}, in the report")
     lines += ["", *_paragraph(effort_text(report)), f"Report: {one_line(str(report_dir / 'report.html'))}"]
     return lines
 

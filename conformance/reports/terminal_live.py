@@ -23,8 +23,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from conformance.reports.summary import profile_word, untested
-from conformance.reports.terminal_lines import LISTED_FINDINGS, effort_text
+from conformance.reports.summary import profile_word, unjudged
+from conformance.reports.terminal_lines import LISTED_FINDINGS, LISTED_REASONS, effort_text
 from conformance.reports.wording import (
     Word,
     count_text,
@@ -171,7 +171,7 @@ class LiveProgress:
 
 
 def summary(report: Report, report_dir: Path) -> Iterator[RenderableType]:
-    """The panel, the findings with their replay commands, what was not tested, and where the report is."""
+    """The panel, the findings with their replay commands, what was not judged, and where the report is."""
     yield _verdict_panel(report)
     for finding in report.findings[:LISTED_FINDINGS]:
         heading = _told(word_for(finding.verdict))
@@ -183,10 +183,14 @@ def summary(report: Report, report_dir: Path) -> Iterator[RenderableType]:
         yield Text("")
     if len(report.findings) > LISTED_FINDINGS:
         yield Text(f"and {count_text(len(report.findings) - LISTED_FINDINGS, 'more finding')} in the report\n")
-    if gaps := untested(report):
-        yield Text("Not tested", style="bold")
-        for gap in gaps:
-            yield _indented(f"{count_text(len(gap.slugs), 'requirement')}: {one_line(gap.reason)}")
+    if gaps := unjudged(report):
+        yield Text("Not judged", style="bold")
+        for gap in gaps[:LISTED_REASONS]:
+            yield _indented(
+                f"{gap.word.glyph} {count_text(len(gap.slugs), 'requirement')} {gap.word.text}: {one_line(gap.reason)}"
+            )
+        if len(gaps) > LISTED_REASONS:
+            yield _indented(f"and for {count_text(len(gaps) - LISTED_REASONS, 'more reason')}, in the report")
         yield Text("")
     yield Text(effort_text(report), style="bright_black")
     yield Unbroken(f"Report  {one_line(str(report_dir / 'report.html'))}")

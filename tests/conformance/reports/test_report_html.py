@@ -185,3 +185,11 @@ def _luminance(colour: str) -> float:
     channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
     red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_requirements_without_a_judgement_are_grouped_by_reason_above_the_list() -> None:
+    page = Page(to_html(sample_reports.violated()))
+    (section,) = [e for e in page.all("section") if e.attributes.get("aria-labelledby") == "unjudged"]
+    text = " ".join(section.text.split())
+    assert "not testable 1 requirement: Needs the capability save_restore" in text
+    assert "suite error 1 requirement: AssertionError in the check" in text

@@ -68,7 +68,7 @@ def test_a_terminal_without_unicode_gets_lines() -> None:
 def test_lines_say_each_check_with_count_verdict_and_time() -> None:
     out = _run(sample_reports.violated(), interactive=False)
     assert "\x1b" not in out
-    assert "[  1/134] ✓ passed       Tells the story of `identity/credential-required` once, 250 ms\n" in out
+    assert "[  1/134] ✓ passed          250 ms  Tells the story of `identity/credential-required` once\n" in out
     assert len(re.findall(r"^\[", out, re.MULTILINE)) == 134
 
 
@@ -83,7 +83,7 @@ def test_the_summary_has_verdict_profiles_findings_replay_commands_and_the_place
         "effects/exactly-once",
         "An add whose answer was lost was applied a second time",
         "  cartsync-conformance replay /reports/run/failures/effects-exactly-once-1.json --launch 'COMMAND'\n",
-        "1 requirement: Needs the capability",
+        "– 1 requirement not testable: Needs the capability",
         "2,460 plans",
         "/reports/run/report.html",
     ):
@@ -145,7 +145,7 @@ def test_a_long_check_shows_a_sign_of_life_every_five_seconds() -> None:
     assert [line for line in stream.getvalue().splitlines() if line.startswith("[")] == [
         "[1/9] ... 50 plans, 500 operations so far: Executes drawn plans",
         "[1/9] ... 100 plans, 1,000 operations so far: Executes drawn plans",
-        "[1/9] ✓ passed       Executes drawn plans, 12.0 s",
+        "[1/9] ✓ passed          12.0 s  Executes drawn plans",
     ]
 
 
@@ -179,3 +179,15 @@ def test_many_findings_are_cut_with_a_word(found: int, hidden: str) -> None:
         assert ("more finding" in show()) == bool(hidden)
         assert hidden in show()
         assert "deciding/number-10" not in show()
+
+
+@pytest.mark.parametrize("interactive", [False, True])
+def test_many_reasons_are_cut_with_a_word(interactive: bool) -> None:
+    report = sample_reports.partial()
+    for number, requirement in enumerate(report.requirements[:20]):
+        requirement.verdict, requirement.note = report_pb2.VERDICT_NOT_TESTABLE, f"reason {number}"
+    stream = Terminal()
+    progress_for(stream, interactive=interactive).finished(report, Path("/reports"))
+    assert "reason 7" in stream.getvalue()
+    assert "reason 8" not in stream.getvalue()
+    assert re.search(r"and for \d+ more reasons, in the report", stream.getvalue())

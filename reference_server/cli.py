@@ -52,6 +52,9 @@ def serve(config_file: Path | None, **flags: str | None) -> None:
     except ConfigError as error:
         _fail(str(error), EXIT_USAGE)
 
+    # The library's own complaints in its own format would only hide ours.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
     # Only now what takes long to load: a wrong flag is answered at once.
     import asyncio
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,15 @@ def bind(server: grpc.aio.Server, address: Address, tls: TlsFiles | None = None)
 def _server_credentials(tls: TlsFiles) -> grpc.ServerCredentials:
     try:
         pair = (tls.key.read_bytes(), tls.certificate.read_bytes())
+        # gRPC would only say that it cannot listen. The password keeps OpenSSL from asking the terminal for one.
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(
+            tls.certificate, tls.key, password=lambda: ""
+        )
+    except ssl.SSLError as error:
+        raise TlsFilesError(
+            f"{tls.certificate} and {tls.key}: are no certificate chain and its key ({error.reason or 'not PEM'})."
+            " Give both as unencrypted PEM."
+        ) from None
     except OSError as error:
         raise TlsFilesError(f"{error.filename}: cannot be read ({error.strerror}). Give a readable PEM file.") from None
     return grpc.ssl_server_credentials([pair])

@@ -56,8 +56,8 @@ async def running(config: Config, parts: Parts = REFERENCE) -> AsyncIterator[Liv
             yield Live(
                 server,
                 channel,
-                service_pb2_grpc.CartSyncServiceStub(channel),  # type: ignore[arg-type]
-                control_pb2_grpc.ControlServiceStub(control),  # type: ignore[arg-type]
+                service_pb2_grpc.CartSyncServiceStub(channel),
+                control_pb2_grpc.ControlServiceStub(control),
             )
     finally:
         await server.stop()
@@ -77,7 +77,9 @@ class Shopper:
     def metadata(self) -> Metadata:
         return (("authorization", f"Bearer dev:{self.principal}"),)
 
-    def add(self, quantity: int = 1, cart_id: str = "cart", sku: str = "LANTERN-WHITE") -> operation_pb2.OperationAttempt:
+    def add(
+        self, quantity: int = 1, cart_id: str = "cart", sku: str = "LANTERN-WHITE"
+    ) -> operation_pb2.OperationAttempt:
         self.sequence += 1
         operation = operation_pb2.CartOperation(
             idempotency_key=str(uuid.uuid4()),
@@ -107,9 +109,7 @@ class Shopper:
         return await self.live.calls.GetCart(request, metadata=self.metadata)
 
     async def lookup(self, first: int, last: int) -> service_pb2.LookupOutcomesResponse:
-        request = service_pb2.LookupOutcomesRequest(
-            queue_id=self.queue_id, first_sequence=first, last_sequence=last
-        )
+        request = service_pb2.LookupOutcomesRequest(queue_id=self.queue_id, first_sequence=first, last_sequence=last)
         return await self.live.calls.LookupOutcomes(request, metadata=self.metadata)
 
     def hello(self) -> service_pb2.SyncRequest:
@@ -127,8 +127,7 @@ def submit_message(*attempts: operation_pb2.OperationAttempt) -> service_pb2.Syn
 
 def states(results: service_pb2.SubmitOperationsResponse | service_pb2.Outcomes) -> list[str]:
     return [
-        reason_pb2.OutcomeState.Name(result.outcome.state).removeprefix("OUTCOME_STATE_")
-        for result in results.results
+        reason_pb2.OutcomeState.Name(result.outcome.state).removeprefix("OUTCOME_STATE_") for result in results.results
     ]
 
 

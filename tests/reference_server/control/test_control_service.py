@@ -34,9 +34,7 @@ async def advance(live: Live, seconds: int) -> None:
 
 
 async def limit(live: Live, count: int | None) -> None:
-    await live.control.SetRateLimit(
-        control_pb2.SetRateLimitRequest(principal="ann", remaining_operation_count=count)
-    )
+    await live.control.SetRateLimit(control_pb2.SetRateLimitRequest(principal="ann", remaining_operation_count=count))
 
 
 async def test_describe_lists_every_capability_and_the_clock(live: Live) -> None:
@@ -56,9 +54,7 @@ async def test_an_issued_credential_speaks_for_its_principal_only(live: Live) ->
     assert len(set(tokens)) == 3
     principals = [
         (
-            await live.calls.GetSyncPolicy(
-                service_pb2.GetSyncPolicyRequest(), metadata=(("authorization", token),)
-            )
+            await live.calls.GetSyncPolicy(service_pb2.GetSyncPolicyRequest(), metadata=(("authorization", token),))
         ).principal
         for token in tokens
     ]
@@ -227,9 +223,7 @@ PRICE = money_pb2.Money(currency_code="GBP", minor_units=1)
         ),
         (
             "PutOffer",
-            control_pb2.PutOfferRequest(
-                sku="x", unit_price=money_pb2.Money(currency_code="GBP", minor_units=-1)
-            ),
+            control_pb2.PutOfferRequest(sku="x", unit_price=money_pb2.Money(currency_code="GBP", minor_units=-1)),
             "unit_price.minor_units",
         ),
         (
@@ -249,9 +243,7 @@ PRICE = money_pb2.Money(currency_code="GBP", minor_units=1)
         ("SetFailPoint", control_pb2.SetFailPointRequest(principal="ann"), "fail_point"),
         (
             "SetFailPoint",
-            control_pb2.SetFailPointRequest(
-                principal="ann", fail_point=control_pb2.FAIL_POINT_BEFORE_COMMIT
-            ),
+            control_pb2.SetFailPointRequest(principal="ann", fail_point=control_pb2.FAIL_POINT_BEFORE_COMMIT),
             "action",
         ),
         (

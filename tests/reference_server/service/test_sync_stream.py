@@ -9,15 +9,9 @@ from typing import Any
 
 import grpc
 import grpc.aio
+import pytest
 from cartsync.conformance.v1 import control_pb2
 from cartsync.v1 import operation_pb2, policy_pb2, service_pb2
-
-from reference_server.assembly import REFERENCE
-from reference_server.service.calls import _CURRENT, Call
-from reference_server.service.errors import CallError
-from reference_server.service.submissions import Submissions
-from reference_server.service.sync_stream import READ_AHEAD_COUNT, Claims, StopReason, SyncStream
-from reference_server.settlement import Settled
 from live_server import (
     Live,
     Shopper,
@@ -27,6 +21,13 @@ from live_server import (
     states,
     submit_message,
 )
+
+from reference_server.assembly import REFERENCE
+from reference_server.service.calls import _CURRENT, Call
+from reference_server.service.errors import CallError
+from reference_server.service.submissions import Submissions
+from reference_server.service.sync_stream import READ_AHEAD_COUNT, Claims, StopReason, SyncStream
+from reference_server.settlement import Settled
 
 Stream = Any  # grpc.aio.StreamStreamCall; its generic parameters differ between stubs and runtime
 
@@ -64,9 +65,9 @@ async def test_pipelined_submissions_are_answered_one_to_one_in_order_and_draine
         await stream.write(submit_message(*attempts))
     await stream.done_writing()
     answers = await rest_of(stream)
-    assert [
-        [result.outcome.idempotency_key for result in answer.results] for answer in answers
-    ] == [[attempt.operation.idempotency_key for attempt in attempts] for attempts in sent]
+    assert [[result.outcome.idempotency_key for result in answer.results] for answer in answers] == [
+        [attempt.operation.idempotency_key for attempt in attempts] for attempts in sent
+    ]
     assert [answer.queue.decided_through_sequence for answer in answers] == list(range(2, 42, 2))
     assert await stream.code() is grpc.StatusCode.OK
     assert await ann.quantity() == 40
@@ -371,8 +372,6 @@ async def test_a_transport_that_breaks_in_the_middle_ends_the_stream_with_its_er
         written.append(message)
 
     submissions = live.server.submissions
-    try:
+    with pytest.raises(CallError, match="cable cut"):
         await SyncStream(submissions, Claims(), "ann", read, write).run()
-    except CallError as error:
-        assert error.message == "cable cut"
     assert [message.WhichOneof("message") for message in written] == ["welcome", "outcomes"]

@@ -14,12 +14,12 @@ from cartsync.conformance.v1 import control_pb2
 from cartsync.v1 import operation_pb2, service_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from live_server import Live, config_in, offer, refused, running, states
 
 from reference_server.assembly import REFERENCE
 from reference_server.logs import JsonLines
 from reference_server.service.submissions import Submissions
 from reference_server.settlement import ContendedError, Settled
-from live_server import Live, config_in, offer, refused, running, states
 
 SUBMIT_PATH = "/cartsync.v1.CartSyncService/SubmitOperations"
 
@@ -36,9 +36,7 @@ async def test_a_submission_is_applied_and_shows_in_the_cart(live: Live) -> None
 
 
 async def test_a_cart_read_without_a_queue_carries_no_queue(live: Live) -> None:
-    answer = await live.calls.GetCart(
-        service_pb2.GetCartRequest(cart_id="cart"), metadata=live.shopper().metadata
-    )
+    answer = await live.calls.GetCart(service_pb2.GetCartRequest(cart_id="cart"), metadata=live.shopper().metadata)
     assert not answer.HasField("queue")
 
 
@@ -54,9 +52,7 @@ async def test_looking_up_tells_decided_from_undecided(live: Live) -> None:
 
 
 async def test_the_policy_names_the_caller_and_the_contract(live: Live) -> None:
-    answer = await live.calls.GetSyncPolicy(
-        service_pb2.GetSyncPolicyRequest(), metadata=live.shopper("bob").metadata
-    )
+    answer = await live.calls.GetSyncPolicy(service_pb2.GetSyncPolicyRequest(), metadata=live.shopper("bob").metadata)
     assert answer.principal == "bob"
     assert answer.store_id
     assert list(answer.policy.profiles) == ["core", "streaming"]
@@ -112,9 +108,7 @@ async def test_the_details_of_a_request_with_very_many_faults_stay_small(live: L
         ({"attempts": []}, "attempts"),
     ],
 )
-async def test_every_part_of_a_submission_is_checked(
-    live: Live, request_fields: dict[str, Any], field: str
-) -> None:
+async def test_every_part_of_a_submission_is_checked(live: Live, request_fields: dict[str, Any], field: str) -> None:
     ann = live.shopper()
     fields = {
         "queue_id": ann.queue_id,
@@ -123,9 +117,7 @@ async def test_every_part_of_a_submission_is_checked(
         **request_fields,
     }
     with refused() as refusal:
-        await live.calls.SubmitOperations(
-            service_pb2.SubmitOperationsRequest(**fields), metadata=ann.metadata
-        )
+        await live.calls.SubmitOperations(service_pb2.SubmitOperationsRequest(**fields), metadata=ann.metadata)
     assert (refusal.row, refusal.field) == ((grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID"), field)
 
 
@@ -166,15 +158,11 @@ async def test_every_call_with_another_store_id_is_refused_naming_the_current_on
     other = str(uuid.uuid4())
     submission = ann.submission(ann.add())
     submission.store_id = other
-    calls = [
+    calls: list[Any] = [
         live.calls.SubmitOperations(submission, metadata=ann.metadata),
-        live.calls.GetCart(
-            service_pb2.GetCartRequest(cart_id="cart", store_id=other), metadata=ann.metadata
-        ),
+        live.calls.GetCart(service_pb2.GetCartRequest(cart_id="cart", store_id=other), metadata=ann.metadata),
         live.calls.LookupOutcomes(
-            service_pb2.LookupOutcomesRequest(
-                queue_id=ann.queue_id, first_sequence=1, last_sequence=1, store_id=other
-            ),
+            service_pb2.LookupOutcomesRequest(queue_id=ann.queue_id, first_sequence=1, last_sequence=1, store_id=other),
             metadata=ann.metadata,
         ),
     ]
@@ -187,7 +175,7 @@ async def test_every_call_with_another_store_id_is_refused_naming_the_current_on
 
 
 async def test_a_message_that_is_no_message_is_the_clients_fault(live: Live) -> None:
-    call = live.channel.unary_unary(SUBMIT_PATH)
+    call: Any = live.channel.unary_unary(SUBMIT_PATH)
     with refused() as refusal:
         await call(b"\xff\xff\xff", metadata=live.shopper().metadata)
     assert refusal.row == (grpc.StatusCode.INVALID_ARGUMENT, "REQUEST_INVALID")
@@ -296,9 +284,7 @@ async def test_the_public_listener_shows_nothing_of_the_control_service(live: Li
     questions = [
         reflection_pb2.ServerReflectionRequest(list_services=""),
         reflection_pb2.ServerReflectionRequest(file_containing_symbol="cartsync.v1.CartSyncService"),
-        reflection_pb2.ServerReflectionRequest(
-            file_containing_symbol="cartsync.conformance.v1.ControlService"
-        ),
+        reflection_pb2.ServerReflectionRequest(file_containing_symbol="cartsync.conformance.v1.ControlService"),
         reflection_pb2.ServerReflectionRequest(file_by_filename="cartsync/conformance/v1/control.proto"),
     ]
     listed, public, *hidden = [answer async for answer in stub.ServerReflectionInfo(iter(questions))]
@@ -309,7 +295,7 @@ async def test_the_public_listener_shows_nothing_of_the_control_service(live: Li
     ]
     assert public.file_descriptor_response.file_descriptor_proto
     assert [answer.WhichOneof("message_response") for answer in hidden] == ["error_response"] * 2
-    call = live.channel.unary_unary("/cartsync.conformance.v1.ControlService/Describe")
+    call: Any = live.channel.unary_unary("/cartsync.conformance.v1.ControlService/Describe")
     with refused() as refusal:
         await call(b"", metadata=live.shopper().metadata)
     assert refusal.code is grpc.StatusCode.UNIMPLEMENTED

@@ -1,0 +1,370 @@
+"""The server as a process of its own: what it prints, how it ends, what survives it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import pytest
+from cartsync.conformance.v1 import control_pb2, control_pb2_grpc
+from cartsync.v1 import operation_pb2, service_pb2, service_pb2_grpc
+from live_server import Live, Shopper, offer, refused, states, submit_message
+
+COMMAND = [sys.executable, "-m", "reference_server.cli"]
+CONTROLLED = ("--control-listen", "127.0.0.1:0")
+
+
+@dataclasses.dataclass
+class Process:
+    process: asyncio.subprocess.Process
+    address: str
+    live: Live
+
+    async def end(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        return await asyncio.wait_for(self.process.wait(), 20)
+
+
+async def event(process: asyncio.subprocess.Process, name: str) -> dict[str, str]:
+    assert process.stdout is not None
+    while line := await asyncio.wait_for(process.stdout.readline(), 20):
+        entry: dict[str, str] = json.loads(line)
+        if entry["event"] == name:
+            return entry
+    raise AssertionError(f"the server ended without saying {name}")
+
+
+@contextlib.asynccontextmanager
+async def started(
+    data_dir: Path, *flags: str, credentials: grpc.ChannelCredentials | None = None
+) -> AsyncIterator[Process]:
+    arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", str(data_dir), *flags]
+    process = await asyncio.create_subprocess_exec(
+        *COMMAND, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    try:
+        control_address = (await event(process, "control_listening"))["address"] if CONTROLLED[0] in flags else ""
+        address = (await event(process, "listening"))["address"]
+        async with contextlib.AsyncExitStack() as stack:
+            channel = await stack.enter_async_context(
+                grpc.aio.secure_channel(address.replace("127.0.0.1", "localhost"), credentials)
+                if credentials
+                else grpc.aio.insecure_channel(address)
+            )
+            control = await stack.enter_async_context(grpc.aio.insecure_channel(control_address or address))
+            live = Live(
+                None,  # type: ignore[arg-type]  # it runs in the other process
+                channel,
+                service_pb2_grpc.CartSyncServiceStub(channel),
+                control_pb2_grpc.ControlServiceStub(control),
+            )
+            yield Process(process, address, live)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+
+
+def run(*arguments: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+        env={**os.environ, **environ},
+    )
+
+
+async def test_told_to_stop_it_drains_and_exits_0(tmp_path: Path) -> None:
+    async with started(tmp_path, *CONTROLLED) as server:
+        ann = server.live.shopper()
+        stream = server.live.calls.Sync(metadata=ann.metadata)
+        await stream.write(ann.hello())
+        await stream.read()
+        await server.live.control.SetFailPoint(
+            control_pb2.SetFailPointRequest(
+                principal="ann",
+                fail_point=control_pb2.FAIL_POINT_AFTER_COMMIT,
+                action=control_pb2.FAIL_ACTION_HOLD,
+            )
+        )
+        await stream.write(submit_message(ann.add(3)))
+        await server.live.control.AwaitHeld(control_pb2.AwaitHeldRequest(principal="ann"))
+        server.process.send_signal(signal.SIGTERM)
+        await event(server.process, "stopping")
+        await server.live.control.ReleaseFailPoints(control_pb2.ReleaseFailPointsRequest(principal="ann"))
+        answer = await stream.read()
+        assert isinstance(answer, service_pb2.SyncResponse)
+        assert states(answer.outcomes) == ["APPLIED"]
+        with refused() as refusal:
+            await stream.read()
+        assert refusal.code is grpc.StatusCode.UNAVAILABLE
+        assert await asyncio.wait_for(server.process.wait(), 20) == 0
+
+
+async def test_a_submission_held_for_ever_does_not_keep_it_from_stopping(tmp_path: Path) -> None:
+    async with started(tmp_path, *CONTROLLED, "--shutdown-grace", "200ms") as server:
+        ann = server.live.shopper()
+        await server.live.control.SetFailPoint(
+            control_pb2.SetFailPointRequest(
+                principal="ann",
+                fail_point=control_pb2.FAIL_POINT_BEFORE_COMMIT,
+                action=control_pb2.FAIL_ACTION_HOLD,
+            )
+        )
+        call = asyncio.ensure_future(ann.submit(ann.add()))
+        await server.live.control.AwaitHeld(control_pb2.AwaitHeldRequest(principal="ann"))
+        assert await server.end(signal.SIGTERM) == 0
+        with refused():
+            await call
+    async with started(tmp_path) as server:
+        ann.live = server.live
+        assert (await ann.lookup(1, 1)).queue.decided_through_sequence == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_an_idle_server_exits_0_at_once(tmp_path: Path, number: signal.Signals) -> None:
+    async with started(tmp_path) as server:
+        assert await server.end(number) == 0
+
+
+async def test_killed_and_started_again_it_has_everything_it_answered(tmp_path: Path) -> None:
+    async with started(tmp_path, *CONTROLLED) as server:
+        ann = server.live.shopper()
+        await server.live.control.PutOffer(offer("KEPT", minor_units=700))
+        attempts = [ann.add(2), ann.add(3, sku="KEPT"), ann.add(1, sku="UNKNOWN")]
+        answer = await ann.submit(*attempts)
+        assert states(answer) == ["APPLIED", "APPLIED", "REJECTED"]
+        before = await ann.cart()
+        assert await server.end(signal.SIGKILL) == -signal.SIGKILL
+    async with started(tmp_path, *CONTROLLED) as server:
+        ann.live = server.live
+        again = await ann.submit(*attempts)
+        after = await ann.cart()
+        assert [result.outcome for result in again.results] == [result.outcome for result in answer.results]
+        assert all(result.replayed for result in again.results)
+        before.cart.ClearField("price_time")
+        after.cart.ClearField("price_time")
+        assert after == before
+        assert states(await ann.submit(ann.add())) == ["APPLIED"]
+
+
+@pytest.mark.parametrize(
+    ("fail_point", "decided"),
+    [(control_pb2.FAIL_POINT_BEFORE_COMMIT, 0), (control_pb2.FAIL_POINT_AFTER_COMMIT, 1)],
+)
+async def test_an_abort_leaves_all_or_nothing(
+    tmp_path: Path, fail_point: control_pb2.FailPoint.ValueType, decided: int
+) -> None:
+    async with started(tmp_path, *CONTROLLED) as server:
+        ann = server.live.shopper()
+        await server.live.control.SetFailPoint(
+            control_pb2.SetFailPointRequest(
+                principal="ann", fail_point=fail_point, action=control_pb2.FAIL_ACTION_ABORT
+            )
+        )
+        attempt = ann.add(2)
+        with refused() as refusal:
+            await ann.submit(attempt)
+        assert refusal.code is grpc.StatusCode.UNAVAILABLE
+        assert await asyncio.wait_for(server.process.wait(), 20) == -signal.SIGKILL
+    async with started(tmp_path, *CONTROLLED) as server:
+        ann.live = server.live
+        reading = await ann.cart()
+        assert (reading.queue.decided_through_sequence, len(reading.cart.lines)) == (decided, decided)
+        assert states(await ann.submit(attempt)) == ["APPLIED"]
+        assert await ann.quantity() == 2
+
+
+async def test_hashed_tokens_let_in_who_holds_them_and_nobody_else(tmp_path: Path) -> None:
+    token = "a-token-of-alice-that-is-long"
+    line = run("hash-token", "--principal", "alice", stdin=f"{token}\n")
+    assert line.returncode == 0
+    (tmp_path / "tokens").write_text(line.stdout)
+    async with started(tmp_path, "--auth", f"tokens:{tmp_path / 'tokens'}") as server:
+        answer = await server.live.calls.GetSyncPolicy(
+            service_pb2.GetSyncPolicyRequest(), metadata=(("authorization", f"Bearer {token}"),)
+        )
+        assert answer.principal == "alice"
+        with refused() as refusal:
+            await server.live.calls.GetSyncPolicy(
+                service_pb2.GetSyncPolicyRequest(), metadata=(("authorization", "Bearer dev:alice"),)
+            )
+        assert refusal.code is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_when_nobody_reads_its_output_it_goes_on(tmp_path: Path) -> None:
+    async with started(tmp_path) as server:
+        assert server.process.stdout is not None
+        server.process.stdout._transport.close()  # type: ignore[attr-defined]  # the reader's end of the pipe
+        ann = server.live.shopper()
+        for _ in range(3):
+            assert states(await ann.submit(ann.add())) == ["APPLIED"]
+        assert await server.end(signal.SIGTERM) == 0
+
+
+def test_insecure_mode_says_so_loudly(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "serve", "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    while json.loads(process.stdout.readline())["event"] != "listening":
+        pass
+    process.terminate()
+    _, errors = process.communicate(timeout=20)
+    assert "INSECURE development mode" in errors
+    assert process.returncode == 0
+
+
+def only_complaint(result: subprocess.CompletedProcess[str]) -> str:
+    """The one error line; never a traceback."""
+    assert "Traceback" not in result.stderr + result.stdout
+    lines = [line for line in result.stderr.splitlines() if "INSECURE" not in line]
+    assert len(lines) == 1
+    return lines[0]
+
+
+def test_an_address_in_use_is_exit_code_3(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        for flags in (("--listen", address), ("--listen", "127.0.0.1:0", "--control-listen", address)):
+            result = run("serve", "--data-dir", str(tmp_path), *flags)
+            assert result.returncode == 3
+            assert f"cannot listen on {address}" in only_complaint(result)
+
+
+def test_a_store_that_cannot_be_opened_is_exit_code_4(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("This is no database at all, whatever its name may say.\n" * 50)
+    for store in (tmp_path, tmp_path / "notes.txt", tmp_path / "notes.txt" / "below"):
+        result = run("serve", "--listen", "127.0.0.1:0", "--store", f"sqlite:{store}")
+        assert result.returncode == 4
+        assert str(store) in only_complaint(result)
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--listen", "0.0.0.0:7443"), "--auth insecure"),
+        (("--listen", "nowhere"), "must be HOST:PORT"),
+        (("--catalog", "/none.csv"), "/none.csv: cannot be read"),
+        (("--auth", "tokens:/none"), "/none: cannot be read"),
+        (("--config", "/none.toml"), "/none.toml: cannot be read"),
+        (("--tls-cert", "/none.pem", "--tls-key", "/none.key"), "cannot be read"),
+        (("--replay-window", "1h"), "floor is 72h"),
+    ],
+)
+def test_a_wrong_set_up_is_exit_code_2_with_one_clear_line(tmp_path: Path, flags: tuple[str, ...], said: str) -> None:
+    result = run("serve", "--data-dir", str(tmp_path), *flags, CARTSYNC_LISTEN="127.0.0.1:0")
+    assert result.returncode == 2
+    assert said in only_complaint(result)
+
+
+def test_certificates_that_are_none_are_exit_code_2(tmp_path: Path) -> None:
+    (tmp_path / "cert.pem").write_text("no certificate")
+    flags = ("--tls-cert", str(tmp_path / "cert.pem"), "--tls-key", str(tmp_path / "cert.pem"))
+    result = run("serve", "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path), *flags)
+    assert result.returncode == 2
+    assert "cert.pem" in only_complaint(result)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+async def test_with_a_certificate_it_speaks_tls(tmp_path: Path) -> None:
+    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "1",
+            "-subj",
+            "/CN=localhost",
+            "-addext",
+            "subjectAltName=DNS:localhost",
+            "-out",
+            str(certificate),
+            "-keyout",
+            str(key),
+        ],
+        check=True,
+        capture_output=True,
+    )
+    trusted = grpc.ssl_channel_credentials(certificate.read_bytes())
+    flags = ("--tls-cert", str(certificate), "--tls-key", str(key))
+    async with started(tmp_path / "data", *flags, credentials=trusted) as server:
+        ann = server.live.shopper()
+        assert states(await ann.submit(ann.add())) == ["APPLIED"]
+
+
+def test_an_unknown_flag_is_exit_code_2() -> None:
+    result = run("serve", "--frobnicate")
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr
+
+
+def test_every_setting_is_in_the_help() -> None:
+    from reference_server.config import SETTINGS
+
+    text = run("serve", "--help").stdout
+    for setting in SETTINGS:
+        assert setting.flag in text
+        assert setting.variable in "".join(text.split())
+
+
+def test_hash_token_refuses_a_guessable_token() -> None:
+    result = run("hash-token", "--principal", "alice", stdin="hunter2\n")
+    assert result.returncode == 2
+    assert "20 characters or more" in only_complaint(result)
+    assert "hunter2" not in result.stderr
+
+
+def test_version_prints_the_version() -> None:
+    assert run("version").stdout.strip()
+
+
+async def test_a_shopper_outlives_the_server_it_began_with(tmp_path: Path) -> None:
+    """Five kills at no particular moment: what was answered stands, what was not is decided once."""
+    ann: Shopper | None = None
+    attempts: list[operation_pb2.OperationAttempt] = []
+    for _ in range(5):
+        async with started(tmp_path) as server:
+            ann = ann or server.live.shopper()
+            ann.live = server.live
+            decided = (await ann.lookup(1, 1)).queue.decided_through_sequence
+            attempts.extend(ann.add() for _ in range(20))
+            stream = server.live.calls.Sync(metadata=ann.metadata)
+            with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
+                await stream.write(ann.hello())
+                for attempt in attempts[decided:]:
+                    await stream.write(submit_message(attempt))
+                await stream.read()
+                await stream.read()
+            await server.end(signal.SIGKILL)
+    async with started(tmp_path) as server:
+        assert ann is not None
+        ann.live = server.live
+        decided = (await ann.lookup(1, 1)).queue.decided_through_sequence
+        await ann.submit(*attempts[decided:])
+        assert await ann.quantity() == len(attempts) == 100

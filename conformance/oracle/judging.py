@@ -12,6 +12,7 @@ from functools import partial
 
 from conformance.oracle import matching, reading
 from conformance.oracle.attribution import Context
+from conformance.oracle.deciding import step
 from conformance.oracle.values import (
     Limits,
     ObservedAnswer,
@@ -181,6 +182,20 @@ class Judge:
     def watermarks(self, queue_id: str) -> frozenset[int]:
         """The watermarks a queue may have now, stragglers included."""
         return frozenset(world.queue(queue_id).watermark for world in closure(self.worlds, self.shop))
+
+    @property
+    def has_stragglers(self) -> bool:
+        """Whether something may still be on its way."""
+        return any(world.in_flight for world in self.worlds)
+
+    def expected_refusal(self, submission: Submission) -> str:
+        """The requirement by which an operation of the submission should have been refused; empty for none."""
+        world = min(closure(self.worlds, self.shop), key=repr)
+        for attempt in submission.attempts:
+            answer, world = step(world, self.shop, submission.queue, attempt)[0]
+            if not answer.replayed and answer.outcome.state is not State.APPLIED:
+                return answer.outcome.rule
+        return ""
 
     def surely_commits(self, submission: Submission) -> bool:
         """Whether the submission decides something new in every possible world."""

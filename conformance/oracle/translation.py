@@ -47,36 +47,36 @@ _STOCK = {
     Stock.CLAMP: operation_pb2.QUANTITY_POLICY_CLAMP,
 }
 _STATES = {reason_pb2.OutcomeState.Value(f"OUTCOME_STATE_{state}"): state for state in State}
+_SOME_DAY = 1_700_000_000  # seconds since the epoch; any time will do
+_PADDING = 20_000  # bytes
 
 # From the oracle to the wire.
 
 
-def attempt_message(
-    attempt: Attempt, operation: operation_pb2.CartOperation | None = None
-) -> operation_pb2.OperationAttempt:
-    """An attempt; `operation` carries what the oracle does not care about (enqueue time, session context)."""
-    message = operation_pb2.OperationAttempt()
-    if operation is not None:
-        message.operation.CopyFrom(operation)
+def attempt_message(attempt: Attempt) -> operation_pb2.OperationAttempt:
+    """An attempt, with an enqueue time and a session context that mean nothing to the outcome."""
+    operation = attempt.operation
+    message = operation_pb2.OperationAttempt(
+        operation=operation_pb2.CartOperation(
+            idempotency_key=operation.key,
+            sequence=operation.sequence,
+            previous_key=operation.previous_key,
+            required_features=sorted(operation.features, reverse=attempt.retouched),
+        )
+    )
+    if attempt.retouched:
+        message.operation.session_context.locale = "cy-GB"
+        message.operation.session_context.client_name = "restored from a backup"
     else:
-        message.operation.CopyFrom(operation_message(attempt))
+        message.operation.enqueue_time.seconds = _SOME_DAY + operation.sequence
+        message.operation.session_context.locale = "en-GB"
+    if attempt.oversized:
+        message.operation.session_context.client_version = "x" * _PADDING
+    _put_intent(message.operation, operation.intent)
     if attempt.age is not None:
         duration = Duration()
         duration.FromTimedelta(timedelta(seconds=attempt.age))
         message.age.CopyFrom(duration)
-    return message
-
-
-def operation_message(attempt: Attempt) -> operation_pb2.CartOperation:
-    """An operation; features in ascending order."""
-    operation = attempt.operation
-    message = operation_pb2.CartOperation(
-        idempotency_key=operation.key,
-        sequence=operation.sequence,
-        previous_key=operation.previous_key,
-        required_features=sorted(operation.features),
-    )
-    _put_intent(message, operation.intent)
     return message
 
 

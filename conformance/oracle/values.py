@@ -117,11 +117,16 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One attempt at an operation. `age` in seconds; None is unknown."""
+    """One attempt at an operation. `age` in seconds; None is unknown.
+
+    `oversized`: padded beyond `max_operation_bytes`. `retouched`: with another enqueue time and session context than
+    other attempts, which must make no difference (spec: deciding/payload-by-meaning).
+    """
 
     operation: Operation
     age: float | None = None
     oversized: bool = False
+    retouched: bool = False
 
 
 @dataclass(frozen=True, slots=True)

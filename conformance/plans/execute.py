@@ -1,0 +1,376 @@
+"""Plays a plan on a stage, telling the judge of everything in the order it happens.
+
+At the end it settles: trouble is lifted, every device sends all it has until everything is decided, and everything
+that can be read is read. Steps that make no sense where they stand are passed over, as are those that the stage has
+no means for; a fate that needs a submission to commit (a hold, an abort) becomes a plain sending when it might not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from conformance.oracle.judging import Judge, Refutation
+from conformance.oracle.values import Money, ObservedAnswer, Offer, Submission
+from conformance.oracle.world import named_cart
+from conformance.plans import steps
+from conformance.plans.devices import Device
+from conformance.plans.stage import CallRefusedError, Means, Stage
+from conformance.plans.steps import Fate, Plan, Send, Span, Step, Twist, Via
+
+_DAY = 86_400.0
+_PATIENCE = 6  # submissions lost in a row before a server counts as not answering
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How much of a plan there was to judge."""
+
+    judged_count: int
+    crash_count: int
+
+
+def execute(plan: Plan, stage: Stage) -> Tally:
+    """Play `plan` on `stage`; raises Refutation when the server breaks a requirement.
+
+    Raises TooManyWorldsError when too much is unknown to judge; whatever the stage raises passes through.
+    """
+    play = Play(plan, stage)
+    play.open()
+    for step in plan.steps:
+        play.take(step)
+    play.settle()
+    return Tally(play.judge.judged_count, play.judge.shop.crash_count)
+
+
+class Play:
+    """One execution of one plan."""
+
+    def __init__(self, plan: Plan, stage: Stage) -> None:
+        self.stage = stage
+        self.judge = Judge(stage.limits)
+        self.devices: dict[str, Device] = {}
+        self._plan = plan
+        self._products = {product.sku: product for product in plan.products}
+        self._carts = sorted({step.cart for step in plan.steps if isinstance(step, steps.Enqueue | steps.ReadCart)})
+        self._limited = self._saved = False
+        self._advanced = 0.0
+
+    def open(self) -> None:
+        """Fill the shop."""
+        for product in self._plan.products:
+            offer = Offer(Money(product.currency, product.price), product.listed, product.available)
+            self._put_offer(product.sku, offer)
+
+    def take(self, step: Step) -> None:
+        """Play one step."""
+        _ACTIONS[type(step)](self, step)
+
+    # Devices.
+
+    def enqueue(self, step: steps.Enqueue) -> None:
+        """A device writes something down."""
+        sku = self.stage.sku(step.sku)
+        self.device(step.device).enqueue(step, sku, self.judge.shop.offer(sku), self.stage.new_id)
+
+    def discard(self, step: steps.Discard) -> None:
+        """A device cancels something."""
+        self.device(step.device).discard(step.sequence, self.stage.new_id)
+
+    def copy_queue(self, step: steps.CopyQueue) -> None:
+        """A backup of a device comes to life."""
+        if step.source != step.target:
+            self.devices[step.target] = self.device(step.source).copy(step.target)
+
+    def device(self, name: str) -> Device:
+        """A device, new when it was never named."""
+        if name not in self.devices:
+            self.devices[name] = Device(name, self.stage.new_id())
+        return self.devices[name]
+
+    # Sending.
+
+    def send(self, step: Send) -> None:
+        """A device sends, and something becomes of it."""
+        device = self.device(step.device)
+        submissions = device.submissions(step, self.stage.limits, self.stage.new_id)
+        if not submissions:
+            return
+        if step.via is Via.STREAM and step.fate in (Fate.ANSWERED, Fate.CUT) and Means.STREAM in self.stage.means:
+            self._stream(device, submissions, cut=step.fate is Fate.CUT and not self._limited)
+            return
+        for submission in submissions[:-1]:
+            self._answered(device, submission)
+        self._suffer(device, submissions[-1], self._possible(step.fate, submissions[-1]))
+
+    def _possible(self, fate: Fate, submission: Submission) -> Fate:
+        """The fate, or the nearest that this stage can give this submission."""
+        needs = {
+            Fate.HELD_BEFORE_COMMIT: Means.HOLD,
+            Fate.HELD_AFTER_COMMIT: Means.HOLD,
+            Fate.CRASH_BEFORE_COMMIT: Means.ABORT,
+            Fate.CRASH_AFTER_COMMIT: Means.ABORT,
+            Fate.KILLED: Means.KILL,
+        }
+        if self._limited and fate is not Fate.ANSWERED:
+            return Fate.ANSWERED  # what a submission on its way does to the limit is the server's choice
+        if fate in needs and needs[fate] not in self.stage.means:
+            return Fate.CUT
+        at_commit = fate in needs and fate is not Fate.KILLED
+        return Fate.ANSWERED if at_commit and not self.judge.surely_commits(submission) else fate
+
+    def _suffer(self, device: Device, submission: Submission, fate: Fate) -> None:
+        match fate:
+            case Fate.ANSWERED:
+                self._answered(device, submission)
+            case Fate.CUT:
+                self.stage.cut(device.name, submission)
+                self.judge.lost(submission)
+            case Fate.HELD_BEFORE_COMMIT | Fate.HELD_AFTER_COMMIT:
+                committed = fate is Fate.HELD_AFTER_COMMIT
+                held = self.stage.hold_and_cut(device.name, submission, committed=committed)
+                self._unheard(submission, certain=held and committed)
+            case Fate.CRASH_BEFORE_COMMIT | Fate.CRASH_AFTER_COMMIT:
+                committed = fate is Fate.CRASH_AFTER_COMMIT
+                died = self.stage.crash_at_commit(device.name, submission, committed=committed)
+                self._unheard(submission, certain=died and committed)
+                self._came_back(self.judge.crashed)
+            case Fate.KILLED:
+                self.stage.kill_during(device.name, submission)
+                self.judge.lost(submission)
+                self._came_back(self.judge.crashed)
+
+    def _unheard(self, submission: Submission, *, certain: bool) -> None:
+        if certain:
+            self.judge.processed(submission)
+        else:
+            self.judge.lost(submission)
+
+    def _answered(self, device: Device, submission: Submission) -> ObservedAnswer | None:
+        answer: ObservedAnswer | None = self._guarded(submission, lambda: self.stage.submit(device.name, submission))
+        if answer is None:
+            self.judge.lost(submission)
+            return None
+        self.judge.answered(submission, answer)
+        self._heard(device, answer)
+        return answer
+
+    def _stream(self, device: Device, submissions: list[Submission], *, cut: bool) -> None:
+        answers = self._guarded(submissions[0], lambda: self.stage.stream(device.name, submissions, cut=cut))
+        for submission, answer in zip(submissions, answers, strict=False):
+            self.judge.answered(submission, answer, overlapping=True)
+            self._heard(device, answer)
+        for submission in submissions[len(answers) :]:
+            self.judge.lost(submission)
+
+    def race(self, step: steps.Race) -> None:
+        """Two sendings overlap; then everything is read, to see what the race left behind."""
+        sides = []
+        for send in (step.left, step.right):
+            device = self.device(send.device)
+            submissions = device.submissions(send, self.stage.limits, self.stage.new_id)
+            if not submissions:
+                return
+            sides.append((device, submissions[0]))
+        (left, first), (right, second) = sides
+        if self._limited:
+            self._answered(left, first)
+            self._answered(right, second)
+            return
+        held = step.held and Means.HOLD in self.stage.means and self.judge.surely_commits(first)
+        answers = self._guarded(first, lambda: self.stage.race((left.name, first), (right.name, second), held=held))
+        self.judge.raced((first, answers[0]), (second, answers[1]))
+        for device, answer in zip((left, right), answers, strict=True):
+            if answer is not None:
+                self._heard(device, answer)
+        self.survey()
+
+    def _heard(self, device: Device, answer: ObservedAnswer) -> None:
+        device.heard(answer)
+        for result in answer.results:
+            outcome = result.outcome
+            if outcome.changed and 1 <= outcome.sequence <= len(device.operations):
+                cart = named_cart(device.operations[outcome.sequence - 1].intent)
+                device.revisions[cart] = max(device.revisions.get(cart, 0), outcome.revision)
+
+    def _guarded(self, submission: Submission, call: Callable[[], Any]) -> Any:
+        """Judge a call that was refused as a whole, which no call of a plan should be."""
+        try:
+            return call()
+        except CallRefusedError as refused:
+            raise Refutation(
+                self._slug_of_refusal(refused, submission),
+                f"a well-formed submission ended with {refused}",
+                "an answer for each of its operations",
+                str(refused),
+            ) from refused
+
+    def _slug_of_refusal(self, refused: CallRefusedError, submission: Submission) -> str:
+        if refused.reason == "STORE_CHANGED":
+            return "store/id-survives-restart" if self.judge.shop.crash_count else "store/changed-refused"
+        if refused.reason == "PRINCIPAL_MISMATCH":
+            return "identity/principal-stable"
+        return self.judge.expected_refusal(submission) or "answers/one-per-attempt"
+
+    # The shop.
+
+    def set_offer(self, step: steps.SetOffer) -> None:
+        """An offer changes; a product keeps its currency."""
+        product = self._products.get(step.sku)
+        if product is not None and Means.OFFERS in self.stage.means:
+            self._put_offer(step.sku, Offer(Money(product.currency, step.price), step.listed, step.available))
+
+    def _put_offer(self, name: str, offer: Offer) -> None:
+        sku = self.stage.sku(name)
+        self.stage.put_offer(sku, offer)
+        self.judge.offer_put(sku, offer)
+
+    def close_cart(self, step: steps.CloseCart) -> None:
+        """The shop closes a cart."""
+        if Means.CLOSE_CART in self.stage.means:
+            self.judge.cart_closed(step.cart, self.stage.close_cart(step.cart))
+
+    def advance_clock(self, step: steps.AdvanceClock) -> None:
+        """Time goes by, but never so much that a queue may be forgotten."""
+        limits = self.stage.limits
+        seconds = {
+            Span.HOUR: 3_600.0,
+            Span.PAST_WINDOW: limits.replay_window + _DAY,
+            Span.SHORT_OF_RETENTION: limits.outcome_retention - _DAY,
+            Span.PAST_RETENTION: limits.outcome_retention + _DAY,
+        }[step.span]
+        if Means.CLOCK in self.stage.means and self._advanced + seconds < limits.queue_retention - 2 * _DAY:
+            self._advanced += seconds
+            self.stage.advance(seconds)
+            self.judge.clock_advanced(seconds)
+
+    def backend(self, step: steps.Backend) -> None:
+        """Backing services come and go."""
+        if Means.BACKEND in self.stage.means:
+            self.stage.set_backend(step.available)
+            self.judge.backend_set(step.available)
+
+    def rate_limit(self, step: steps.RateLimit) -> None:
+        """A limit comes into force, unless a submission on its way may blur it."""
+        if Means.RATE_LIMIT not in self.stage.means or (step.remaining is not None and self.judge.has_stragglers):
+            return
+        self.stage.set_rate_limit(step.remaining)
+        self.judge.rate_limited(step.remaining)
+        self._limited = step.remaining is not None
+
+    def restart(self, step: steps.Restart) -> None:
+        """The server is restarted."""
+        del step
+        if Means.KILL in self.stage.means:
+            self.stage.restart()
+            self._came_back(self.judge.restarted)
+
+    def kill(self, step: steps.Kill) -> None:
+        """The server is killed."""
+        del step
+        if Means.KILL in self.stage.means:
+            self.stage.kill()
+            self._came_back(self.judge.crashed)
+
+    def _came_back(self, tell: Callable[[], None]) -> None:
+        tell()
+        if self._limited:
+            self.rate_limit(steps.RateLimit(None))
+        self.survey()
+
+    def save_store(self, step: steps.SaveStore) -> None:
+        """A backup is taken."""
+        del step
+        if Means.RESTORE in self.stage.means:
+            self.stage.save()
+            self.judge.store_saved("backup")
+            self._saved = True
+
+    def restore_store(self, step: steps.RestoreStore) -> None:
+        """The backup is put back."""
+        del step
+        if self._saved:
+            if self._limited:
+                self.rate_limit(steps.RateLimit(None))
+            self.stage.restore()
+            self.judge.store_restored("backup")
+            for device in self.devices.values():
+                device.confirmed = 0
+                device.revisions.clear()
+            self.survey()
+
+    # Reading.
+
+    def read_cart(self, step: steps.ReadCart) -> None:
+        """A device reads a cart."""
+        if not self.judge.shop.backend_available:
+            return  # prices cannot be had; a server may refuse to answer
+        device = self.device(step.device)
+        queue_id = device.queue_id if step.with_queue else ""
+        observed = self.stage.cart(device.name, step.cart, queue_id)
+        if observed is not None:
+            self.judge.cart_read(observed, queue_id)
+            device.revisions[step.cart] = observed.revision
+
+    def look_up(self, step: steps.LookUp) -> None:
+        """A device looks up what was decided."""
+        device = self.device(step.device)
+        last = min(len(device.operations) + 1, self.stage.limits.max_submission_operation_count)
+        observed = self.stage.look_up(device.name, device.queue_id, 1, last)
+        if observed is not None:
+            self.judge.looked_up(observed, 1, last)
+
+    def survey(self) -> None:
+        """Read everything there is to read."""
+        for device in list(self.devices.values()):
+            for cart in self._carts:
+                self.read_cart(steps.ReadCart(device.name, cart))
+            self.look_up(steps.LookUp(device.name))
+        if Means.EFFECTS in self.stage.means:
+            self.judge.ledger_read(self.stage.effects())
+        self.judge.state_seen()
+
+    def settle(self) -> None:
+        """Lift all trouble, let every device send all it has, and read everything."""
+        if not self.judge.shop.backend_available:
+            self.backend(steps.Backend(True))
+        if self._limited:
+            self.rate_limit(steps.RateLimit(None))
+        for device in list(self.devices.values()):
+            self._drain(device)
+        self.survey()
+
+    def _drain(self, device: Device) -> None:
+        everything = Send(device.name, first=1, batch=50, twist=Twist.NONE)
+        for submission in device.submissions(everything, self.stage.limits, self.stage.new_id):
+            for _ in range(_PATIENCE):
+                if self._answered(device, submission) is not None:
+                    break
+            else:
+                raise Refutation(
+                    "answers/one-per-attempt",
+                    f"a submission of queue {device.name} got no answer {_PATIENCE} times in a row",
+                    "an answer",
+                    "none",
+                )
+
+
+_ACTIONS: dict[type[Step], Callable[[Play, Any], None]] = {
+    steps.Enqueue: Play.enqueue,
+    steps.Send: Play.send,
+    steps.Race: Play.race,
+    steps.Discard: Play.discard,
+    steps.CopyQueue: Play.copy_queue,
+    steps.SetOffer: Play.set_offer,
+    steps.CloseCart: Play.close_cart,
+    steps.AdvanceClock: Play.advance_clock,
+    steps.Backend: Play.backend,
+    steps.RateLimit: Play.rate_limit,
+    steps.Restart: Play.restart,
+    steps.Kill: Play.kill,
+    steps.SaveStore: Play.save_store,
+    steps.RestoreStore: Play.restore_store,
+    steps.ReadCart: Play.read_cart,
+    steps.LookUp: Play.look_up,
+}

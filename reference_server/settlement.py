@@ -23,7 +23,8 @@ from weakref import WeakValueDictionary
 from cartsync.v1 import cart_pb2, operation_pb2, outcome_pb2, service_pb2
 
 from reference_server.engine import instants
-from reference_server.engine.deciding import Decider, Decision, Situation
+from reference_server.engine.cases import Decision, Situation
+from reference_server.engine.deciding import Decider
 from reference_server.engine.offers import offers_for
 from reference_server.engine.policy import Policy
 from reference_server.engine.snapshot import CartPricing
@@ -162,7 +163,7 @@ class Settlement:
                     await turn.enter_async_context(self._turn(principal))
                 reading = await self._store.read(wanted)
                 _check_store(expected_store_id, reading.store_id)
-                decision = self._decide(principal, queue_id, attempts, reading)
+                decision = self.decide(principal, queue_id, attempts, reading)
                 if decision.changes.empty:
                     await self._stay_in_contact(principal, queue_id, reading.contact_time_us)
                     return _settled(decision)
@@ -171,20 +172,21 @@ class Settlement:
                     await self._interventions.before_commit(principal)
                 if self._allowance_gone(principal, decision):
                     continue
-                if not await self._commit(principal, decision):
+                if not await self.commit(principal, decision):
                     continue
             if decision.changes.records:
                 await self._interventions.after_commit(principal)
             return _settled(decision)
         raise ContendedError("other submissions kept committing first; send the same again later")
 
-    def _decide(
+    def decide(
         self,
         principal: str,
         queue_id: str,
         attempts: Sequence[operation_pb2.OperationAttempt],
         reading: Reading,
     ) -> Decision:
+        """Decide against what was read, with clock, limits and catalogue as they are now."""
         situation = Situation(
             principal=principal,
             queue_id=queue_id,
@@ -205,7 +207,7 @@ class Settlement:
             )
         return decision
 
-    async def _commit(self, principal: str, decision: Decision) -> bool:
+    async def commit(self, principal: str, decision: Decision) -> bool:
         """Commit and charge. What is on its way to be charged counts against the allowance of others."""
         count = decision.charged_count
         self._committing[principal] += count

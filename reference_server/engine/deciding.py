@@ -18,97 +18,19 @@ Every rule is one small method, so that a variant of the server can be made by o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
-from typing import Any, ClassVar
+from collections.abc import Sequence
+from typing import ClassVar
 
 from cartsync.v1 import operation_pb2, outcome_pb2, reason_pb2
 
 from reference_server.engine import digest, instants, well_formed
 from reference_server.engine.cart_rules import CartRules, LineCase, LineOutcome
-from reference_server.engine.offers import OfferLookup
+from reference_server.engine.cases import LINE_KINDS, Answer, Case, Decision, Discarded, Failure, Replayed, Situation
 from reference_server.engine.policy import Policy
 from reference_server.engine.refusals import REASON_POLICIES, Reason, Refused, refuse
-from reference_server.engine.state import CartHead, Changes, Effect, QueueMark, Reading, Record
+from reference_server.engine.state import CartHead, Effect, QueueMark, Reading, Record
 from reference_server.engine.working import Working, outcome_of
 from reference_server.ports import BackendUnavailableError
-
-_LINE_KINDS = ("add_item", "adjust_quantity", "set_quantity", "remove_item")
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """Decided before this attempt."""
-
-    record: Record
-
-
-@dataclass(frozen=True, slots=True)
-class Discarded:
-    """The operation that had this sequence is cancelled; the chain goes on from its key."""
-
-    discarded_key: str
-
-
-Answer = Replayed | Refused | LineOutcome | Discarded
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
-    """What is true while a submission is decided, apart from the store.
-
-    `allowance` is how many operations may be newly decided (None: no limit); `while_deciding` is called with the
-    sequence inside the decision of each operation that is next in line, and may raise anything.
-    """
-
-    principal: str
-    queue_id: str
-    now_us: int
-    offers: OfferLookup
-    allowance: int | None = None
-    rate_limit_delay: timedelta = timedelta(seconds=1)
-    while_deciding: Callable[[int], None] = lambda _sequence: None
-
-
-@dataclass(slots=True)
-class Case:
-    """One operation on its way through the steps."""
-
-    attempt: operation_pb2.OperationAttempt
-    working: Working
-    situation: Situation
-    operation: operation_pb2.CartOperation = field(init=False)
-    kind: str | None = field(init=False)
-    line_case: LineCase | None = None
-
-    def __post_init__(self) -> None:
-        self.operation = self.attempt.operation
-        self.kind = self.operation.WhichOneof("intent")
-
-    @property
-    def intent(self) -> Any:
-        """The intent's own message; only when `kind` is set."""
-        return getattr(self.operation, self.kind or "")
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An exception inside the decision of one operation, for the log."""
-
-    sequence: int
-    idempotency_key: str
-    error: Exception
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What one submission comes to, once `changes` is committed; `results` must not be answered before."""
-
-    results: list[outcome_pb2.OperationResult]
-    changes: Changes
-    charged_count: int
-    failures: list[Failure]
 
 
 class Decider:
@@ -318,7 +240,7 @@ class Decider:
 
     def known_intent(self, case: Case) -> Answer | None:
         """Step 7 (spec: deciding/unsupported-intent)."""
-        if case.kind in _LINE_KINDS:
+        if case.kind in LINE_KINDS:
             return None
         return refuse(Reason.REASON_UNSUPPORTED_INTENT, "the operation carries no intent this server knows")
 
@@ -458,7 +380,7 @@ class Decider:
 
     def _recorded(self, case: Case, answer: Answer) -> outcome_pb2.OperationResult:
         operation, working = case.operation, case.working
-        cart_id = case.intent.cart_id if case.kind in _LINE_KINDS else ""
+        cart_id = case.intent.cart_id if case.kind in LINE_KINDS else ""
         cart = working.cart(cart_id) if cart_id else None
         decide_time_us = self.decide_time_us(case, cart)
         outcome = self.outcome(case, answer, cart, decide_time_us)

@@ -9,12 +9,15 @@ added beside it (spec: deciding/payload-by-meaning).
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
+from operator import attrgetter, methodcaller
 
 from cartsync.v1 import operation_pb2
 from google.protobuf.message import Message
 
 CURRENT_VERSION = 1
+
+_Getters = dict[str, tuple[Callable[[Message], object], ...]]
 
 # Leading "?": the field has presence, and absent differs from empty. "a.b": a field of a message.
 _V1: dict[str, tuple[str, ...]] = {
@@ -43,7 +46,7 @@ def payload_digest(key: bytes, operation: operation_pb2.CartOperation, version: 
 
     Raises KeyError for a list this build does not know; records are never compared under another list.
     """
-    text = "".join(_framed(part) for part in _parts(operation, FIELD_LISTS[version]))
+    text = "".join(_framed(part) for part in _parts(operation, _GETTERS[version]))
     return hmac.digest(key, text.encode(), "sha256")
 
 
@@ -56,20 +59,21 @@ def _framed(part: str) -> str:
     return f"{len(part)}:{part}"
 
 
-def _parts(operation: operation_pb2.CartOperation, lists: dict[str, tuple[str, ...]]) -> Iterator[str]:
+def _parts(operation: operation_pb2.CartOperation, getters: _Getters) -> Iterator[str]:
     kind = operation.WhichOneof("intent") or ""
     yield kind
     if kind:
-        yield from _values(getattr(operation, kind), lists[kind])
+        intent = getattr(operation, kind)
+        for getter in getters[kind]:
+            yield str(getter(intent))
     yield from sorted(set(operation.required_features))
 
 
-def _values(intent: Message, paths: Sequence[str]) -> Iterator[str]:
-    for path in paths:
-        if path.startswith("?"):
-            yield str(intent.HasField(path[1:]))
-            continue
-        value: object = intent
-        for name in path.split("."):
-            value = getattr(value, name)
-        yield str(value)
+def _getter(path: str) -> Callable[[Message], object]:
+    return methodcaller("HasField", path[1:]) if path.startswith("?") else attrgetter(path)
+
+
+_GETTERS: dict[int, _Getters] = {
+    version: {kind: tuple(map(_getter, paths)) for kind, paths in lists.items()}
+    for version, lists in FIELD_LISTS.items()
+}

@@ -201,10 +201,18 @@ class SqliteStore:
 
     def _commit(self, changes: Changes) -> bool:
         with _transaction(self._connection, "IMMEDIATE"):
-            if not sqlite_writing.still_holds(self._connection, changes):
+            if not self.still_holds(changes):
                 return False
-            sqlite_writing.write(self._connection, changes, keep_effects=self._keep_effects)
+            self.write(changes)
             return True
+
+    def still_holds(self, changes: Changes) -> bool:
+        """The compare of compare-and-set; runs on the store's thread, inside the transaction that writes."""
+        return sqlite_writing.still_holds(self._connection, changes)
+
+    def write(self, changes: Changes) -> None:
+        """The set of compare-and-set; runs as `still_holds` does."""
+        sqlite_writing.write(self._connection, changes, keep_effects=self._keep_effects)
 
     def _prune_step(self, prune: Callable[[sqlite3.Connection, int, int], int], before_us: int) -> int:
         return self._writing(lambda: prune(self._connection, before_us, _PRUNE_STEP_ROW_COUNT))

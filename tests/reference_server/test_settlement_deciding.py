@@ -409,3 +409,34 @@ async def test_a_lookup_decides_and_cancels_nothing(shop: Shop, queue: Queue) ->
     assert found.decided_through_sequence == 0
     assert {status.decidedness for status in found.statuses} == {service_pb2.DECIDEDNESS_UNDECIDED}
     assert (await shop.outcome(queue, queue.add())).state == APPLIED
+
+
+# Contact
+
+
+async def test_duplicates_and_lookups_alone_keep_a_queue_in_contact(shop: Shop, queue: Queue) -> None:
+    attempt = queue.add()
+    await shop.send(queue, attempt)
+    almost = shop.policy.queue_retention - timedelta(days=1)
+    for contact in ("duplicate", "lookup", "snapshot", "watermark"):
+        shop.clock.advance(almost)
+        await shop.store.prune_due(shop.clock.now())
+        if contact == "duplicate":
+            assert reasons(await shop.send(queue, attempt)) == ["OUTCOME_PURGED"]
+        elif contact == "lookup":
+            assert (await shop.settlement.lookup("ada", queue.queue_id, 1, 1)).decided_through_sequence == 1
+        elif contact == "snapshot":
+            assert (await shop.settlement.cart("ada", "basket", queue.queue_id)).decided_through_sequence == 1
+        else:
+            assert await shop.watermark(queue) == 1
+    shop.clock.advance(almost)
+    await shop.store.prune_due(shop.clock.now())
+    assert await shop.watermark(queue) == 1
+
+
+async def test_a_queue_out_of_contact_for_longer_than_its_retention_begins_anew(shop: Shop, queue: Queue) -> None:
+    await shop.send(queue, queue.add())
+    shop.clock.advance(shop.policy.queue_retention + timedelta(days=2))
+    await shop.store.prune_due(shop.clock.now())
+    outcome = await shop.outcome(queue, queue.add())
+    assert (reason(outcome), outcome.refusal.expected_sequence) == ("SEQUENCE_GAP", 1)

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 from settled_shop import Queue, Shop, open_shop, reasons
 
-from reference_server.settlement import StoreChangedError
+from reference_server.engine.state import Changes
+from reference_server.settlement import ContendedError, StoreChangedError
 
 
 @pytest.fixture
@@ -172,3 +173,15 @@ async def test_a_restore_under_a_held_submission_leaves_nothing_of_it(shop: Shop
         await task
     assert caught.value.current == new_id != expected
     assert (await shop.watermark(queue), await shop.quantities()) == (1, {"apple": 1})
+
+
+async def test_a_submission_that_never_wins_gives_up_and_leaves_nothing(
+    shop: Shop, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(changes: Changes) -> bool:
+        return False
+
+    monkeypatch.setattr(shop.store, "commit", lost)
+    with pytest.raises(ContendedError, match="same again later"):
+        await shop.send(queue, queue.add())
+    assert await shop.watermark(queue) == 0

@@ -28,7 +28,11 @@ def run_suite(
     settings = RunSettings.checked(
         register, target=target, profiles=profiles, budget=budget, seed=seed, report_dir=report_dir, only=only
     )
-    code, report = execute(register, settings, progress_for(sys.stdout))
+    progress = progress_for(sys.stdout)
+    try:
+        code, report = execute(register, settings, progress)
+    finally:
+        progress.close()
     if report is None:
         click.echo("The suite itself failed before it could report anything; see the messages above.", err=True)
     return code

@@ -14,8 +14,8 @@ import pytest
 from cartsync.conformance.v1 import report_pb2
 
 from conformance.exceptions import UsageError
+from conformance.reports.terminal import Progress
 from conformance.requirements import Register
-from conformance.run.recorder import Progress
 from conformance.run.run import PLUGIN_NAME, Run, check_id_of, slugs_of, title_of
 from conformance.run.settings import RunSettings
 

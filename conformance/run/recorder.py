@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from cartsync.conformance.v1 import control_pb2, report_pb2
 
@@ -19,36 +19,6 @@ from conformance.run.verdicts import CheckRecord, Verdict
 from conformance.wire import Event
 
 FAILURE_FORMAT = "cartsync-failure/1"
-
-
-class Progress(Protocol):
-    """Somebody who watches a run."""
-
-    def started(
-        self, target_name: str, address: str, profiles: Sequence[str], check_count: int, seed: int, budget: str
-    ) -> None:
-        """The run begins."""
-        ...
-
-    def check_started(self, check_id: str, title: str) -> None:
-        """A check begins."""
-        ...
-
-    def plan_executed(self, plan_count: int, operation_count: int) -> None:
-        """The running check has executed so many plans and judged so many operations."""
-        ...
-
-    def check_finished(self, check_id: str, verdict: Verdict, seconds: float) -> None:
-        """A check ended."""
-        ...
-
-    def note(self, text: str) -> None:
-        """Something worth a line."""
-        ...
-
-    def finished(self, report: report_pb2.Report, report_dir: Path) -> None:
-        """The run ended and its report is written."""
-        ...
 
 
 class NoProgress:
@@ -72,6 +42,9 @@ class NoProgress:
         """Say nothing."""
 
     def finished(self, report: report_pb2.Report, report_dir: Path) -> None:
+        """Say nothing."""
+
+    def close(self) -> None:
         """Say nothing."""
 
 

@@ -13,9 +13,10 @@ import pytest
 from cartsync.conformance.v1 import report_pb2
 
 from conformance.exceptions import NotTestableError, TargetUnreachableError, UsageError, ViolationError
+from conformance.reports.terminal import Progress
 from conformance.requirements import Register
 from conformance.run import verdicts
-from conformance.run.recorder import NoProgress, Progress, Recorder
+from conformance.run.recorder import NoProgress, Recorder
 from conformance.run.settings import RunSettings
 from conformance.run.smoke import smoke
 from conformance.run.verdicts import CheckRecord
@@ -117,7 +118,9 @@ class Run:
             return (yield)
 
     def _open_target(self, opened: contextlib.ExitStack, check_count: int) -> None:
-        target = opened.enter_context(Target(self.settings.target))
+        target = Target(self.settings.target)
+        self.recorder.describe_target(target.address, target.control_address, target.launched, None)
+        opened.enter_context(target)
         opened.callback(self._close_target)
         self._target = target
         self.recorder.describe_target(target.address, target.control_address, target.launched, smoke(target))

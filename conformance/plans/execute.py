@@ -8,7 +8,6 @@ no means for; a fate that needs a submission to commit (a hold, an abort) become
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from conformance.oracle.judging import Judge, Refutation
@@ -23,25 +22,14 @@ _DAY = 86_400.0
 _PATIENCE = 6  # submissions lost in a row before a server counts as not answering
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How much of a plan there was to judge."""
-
-    judged_count: int
-    crash_count: int
-
-
-def execute(plan: Plan, stage: Stage) -> Tally:
+def execute(plan: Plan, stage: Stage) -> Judge:
     """Play `plan` on `stage`; raises Refutation when the server breaks a requirement.
 
     Raises TooManyWorldsError when too much is unknown to judge; whatever the stage raises passes through.
     """
     play = Play(plan, stage)
-    play.open()
-    for step in plan.steps:
-        play.take(step)
-    play.settle()
-    return Tally(play.judge.judged_count, play.judge.shop.crash_count)
+    play.run()
+    return play.judge
 
 
 class Play:
@@ -56,6 +44,13 @@ class Play:
         self._carts = sorted({step.cart for step in plan.steps if isinstance(step, steps.Enqueue | steps.ReadCart)})
         self._limited = self._saved = False
         self._advanced = 0.0
+
+    def run(self) -> None:
+        """Play it from the first offer to the last look."""
+        self.open()
+        for step in self._plan.steps:
+            self.take(step)
+        self.settle()
 
     def open(self) -> None:
         """Fill the shop."""

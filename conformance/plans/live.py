@@ -281,15 +281,15 @@ class LiveStage:
             raise CallRefusedError(failure.code.name, failure.reason, failure.message) from failure
 
     def _asked(self, call: Callable[[], _Answer]) -> _Answer | None:
-        """The answer; None when it was lost. Raises CallRefusedError, or TargetUnreachableError for a dead server."""
+        """The answer; None when it was lost. Raises CallRefusedError, and for a dead server what ended the call."""
         try:
             return self._heard(call)
         except _LostError as lost:
-            if not self._story.target.is_healthy():
-                raise TargetUnreachableError(
-                    f"the server stopped answering: {lost.__cause__}; {self._story.target.last_words()}"
-                ) from lost
-            return None
+            if self._story.target.is_healthy():
+                return None
+            if self._story.target.launched and lost.__cause__ is not None:
+                raise lost.__cause__ from None  # it died of what it was sent, which is its fault
+            raise TargetUnreachableError(f"the server stopped answering: {lost.__cause__}") from lost
 
 
 class _LostError(Exception):

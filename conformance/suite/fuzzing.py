@@ -1,0 +1,109 @@
+"""Fuzzing as a check: a campaign of one family against the run's target, or the one plan that is replayed."""
+
+from __future__ import annotations
+
+import functools
+import tempfile
+from pathlib import Path
+
+from hypothesis.configuration import set_hypothesis_home_dir
+
+from conformance.exceptions import NotTestableError, ViolationError
+from conformance.oracle import Refutation, TooManyWorldsError
+from conformance.plans.campaign import Failure, Limit, campaign, size_of
+from conformance.plans.execute import Play
+from conformance.plans.files import from_json, to_json
+from conformance.plans.live import LiveStage, means_of
+from conformance.plans.stage import Means
+from conformance.plans.steps import Plan
+from conformance.plans.strategies import Family
+from conformance.run import Run
+from conformance.wire import Story
+
+REPLAYS = 3  # a failure that does not show again in so many replays is reported as seen once
+
+
+def fuzz(run: Run, family: Family, *, share: float = 1.0) -> None:
+    """Play plans of `family`, or the plan the run replays; raises ViolationError with the smallest that fails.
+
+    `share` is the part of the budget's seconds that this family gets.
+    """
+    with_probe = run.story(f"fuzz-{family.name}", run.rng("fuzz", family.name))
+    means = means_of(with_probe)
+    run.end_story(with_probe)
+    player = _Player(run, family, means)
+    replayed = run.settings.plan
+    if replayed is not None:
+        plan = from_json(replayed)
+        if refutation := player(plan):
+            raise player.violation(Failure(plan, refutation))
+        return
+    if not family.possible(means):
+        missing = ", ".join(sorted(family.needs - means))
+        raise NotTestableError(f"plans of the family {family.name} need what the target does not offer: {missing}")
+    _keep_hypothesis_out_of_here()
+    budget = run.settings.budget
+    limit = Limit(budget.plan_count, budget.seconds * share, budget.shrink_seconds)
+    failure = campaign(family, means, limit, run.rng("fuzz", family.name).getrandbits(64), player)
+    if failure is not None:
+        raise player.violation(player.confirmed(failure))
+
+
+class _Player:
+    """Plays plans, each in a story of its own. The story of the smallest failure stays open: it is the evidence."""
+
+    def __init__(self, run: Run, family: Family, means: frozenset[Means]) -> None:
+        self._run = run
+        self._name = f"fuzz-{family.name}"
+        self._means = means
+        self._count = 0
+        self._evidence: tuple[tuple[int, int], Story] | None = None
+
+    def __call__(self, plan: Plan) -> Refutation | None:
+        """Play one plan."""
+        story = self._run.story(self._name, self._run.rng(self._name, repr(plan)))
+        play = Play(plan, LiveStage(story, self._means))
+        refutation = None
+        try:
+            play.run()
+        except Refutation as found:
+            refutation = found
+        except TooManyWorldsError:
+            pass  # too much is unknown to judge this one
+        finally:
+            story.operation_count = play.judge.judged_count
+        self._count += 1
+        self._run.plan_executed(self._count)
+        self._keep_or_end(plan, story, failed=refutation is not None)
+        return refutation
+
+    def _keep_or_end(self, plan: Plan, story: Story, *, failed: bool) -> None:
+        size = size_of(plan)
+        if not failed or (self._evidence is not None and self._evidence[0] < size):
+            self._run.end_story(story)
+            return
+        if self._evidence is not None:
+            self._run.end_story(self._evidence[1])
+        self._evidence = (size, story)
+
+    def confirmed(self, failure: Failure) -> Failure:
+        """The failure as it shows in a replay; said to be seen once where it does not show again."""
+        for _ in range(REPLAYS):
+            if refutation := self(failure.plan):
+                return Failure(failure.plan, refutation)
+        seen = failure.refutation
+        summary = f"{seen.summary} (seen once, not again in {REPLAYS} replays)"
+        return Failure(failure.plan, Refutation(seen.slug, summary, seen.expected, seen.observed))
+
+    def violation(self, failure: Failure) -> ViolationError:
+        """The failure in the terms of the suite."""
+        seen = failure.refutation
+        return ViolationError(
+            seen.slug, seen.summary, expected=seen.expected, observed=seen.observed, plan=to_json(failure.plan)
+        )
+
+
+@functools.cache
+def _keep_hypothesis_out_of_here() -> None:
+    """Let Hypothesis keep what it remembers in a folder of its own, not in whatever folder a run was started from."""
+    set_hypothesis_home_dir(Path(tempfile.gettempdir()) / "cartsync-conformance-hypothesis")

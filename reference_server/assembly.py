@@ -15,6 +15,7 @@ import signal
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Protocol
 
 from cartsync.v1 import service_pb2, service_pb2_grpc
@@ -46,6 +47,7 @@ from reference_server.storage import Store, StoreFailedError, open_store
 
 SERVICE_NAME = service_pb2.DESCRIPTOR.services_by_name["CartSyncService"].full_name
 MAINTENANCE_SECONDS = 60.0
+RENEWAL_SAVE = "before-new-store-id"
 
 
 class StoreUnavailableError(Exception):
@@ -183,12 +185,7 @@ class Server:
     async def _open_store(self) -> Store:
         address = self.config.store_address
         keep_effects = self.config.control_listen is not None
-        try:
-            store = self._parts.open_store(address, self._policy, keep_effects=keep_effects)
-        except (StoreFailedError, ValueError) as error:
-            raise StoreUnavailableError(
-                f"{error}. Check the path and its rights, and that no other server has it open."
-            ) from None
+        store = _opened(self._parts.open_store, address, self._policy, keep_effects=keep_effects)
         self._cleanup.push_async_callback(store.close)
         log_event(
             logging.INFO,
@@ -283,6 +280,34 @@ class Server:
             await asyncio.sleep(MAINTENANCE_SECONDS)
 
 
+def _opened(open_store: OpenStore, address: str, policy: Policy, *, keep_effects: bool) -> Store:
+    try:
+        return open_store(address, policy, keep_effects=keep_effects)
+    except (StoreFailedError, ValueError) as error:
+        raise StoreUnavailableError(
+            f"{error}. Check the path and its rights, and that no other server has it open."
+        ) from None
+
+
+async def renew_store_id(config: Config, parts: Parts = REFERENCE) -> str:
+    """Give the store a new id, because it was put back from a backup (spec: store/new-id-after-restore).
+
+    Raises StoreUnavailableError, also when there is no store yet.
+    """
+    place = config.store_address.removeprefix("sqlite:")
+    if not Path(place).is_file():
+        raise StoreUnavailableError(f"there is no store at {place}. Name the one that was put back.")
+    store = _opened(parts.open_store, config.store_address, parts.policy(config), keep_effects=False)
+    try:
+        # To restore is to take a new id, whatever it was saved for.
+        await store.save(RENEWAL_SAVE)
+        return await store.restore(RENEWAL_SAVE)
+    except StoreFailedError as error:
+        raise StoreUnavailableError(f"{error}. The store is as it was.") from None
+    finally:
+        await store.close()
+
+
 def build(config: Config, parts: Parts = REFERENCE) -> Server:
     """A server that is not started yet. Raises CatalogError, TokensFileError, ValueError (policy)."""
     return Server(config, parts)
@@ -306,6 +331,12 @@ async def serve(
             logging.WARNING,
             "insecure",
             message="INSECURE DEVELOPMENT MODE: whoever can connect can be anybody. Use --auth tokens:FILE.",
+        )
+    if config.tls_cert is None and not config.listen.is_loopback:
+        log_event(
+            logging.WARNING,
+            "plaintext",
+            message="credentials travel in plaintext: use --tls-cert and --tls-key, or a proxy that does",
         )
     if config.store_address == "sqlite::memory:":
         log_event(logging.WARNING, "store_in_memory", message="everything is gone when the server ends")

@@ -40,7 +40,14 @@ def _setting_options(command: Command) -> Command:
 
 @main.command()
 @_setting_options
-@click.option("--config", "config_file", metavar="FILE", type=Path, help="A TOML file with any of these settings.")
+@click.option(
+    "--config",
+    "config_file",
+    metavar="FILE",
+    type=Path,
+    envvar="CARTSYNC_CONFIG",
+    help="A TOML file with any of these settings. [CARTSYNC_CONFIG; default: none]",
+)
 def serve(config_file: Path | None, **flags: str | None) -> None:
     """Serve carts until SIGTERM or SIGINT.
 
@@ -96,6 +103,30 @@ def hash_token(principal: str, expires: str) -> None:
         click.echo(tokens_file_line(sys.stdin.readline().rstrip("\r\n"), principal, expires))
     except ValueError as error:
         _fail(str(error), EXIT_USAGE)
+
+
+@main.command("new-store-id")
+@_setting_options
+@click.option("--config", "config_file", metavar="FILE", type=Path, envvar="CARTSYNC_CONFIG", help="As for serve.")
+def new_store_id(config_file: Path | None, **flags: str | None) -> None:
+    """Give a store that was put back from a backup the new id it must have, and print it.
+
+    Run it on the stopped server's store, with the settings that serve has, before serve is started again.
+    Clients then find out what the backup had lost. (spec: store/new-id-after-restore)
+    """
+    try:
+        config = load_config(flags, os.environ, config_file)
+    except ConfigError as error:
+        _fail(str(error), EXIT_USAGE)
+
+    import asyncio
+
+    from reference_server.assembly import StoreUnavailableError, renew_store_id
+
+    try:
+        click.echo(asyncio.run(renew_store_id(config)))
+    except StoreUnavailableError as error:
+        _fail(str(error), EXIT_STORE)
 
 
 @main.command()

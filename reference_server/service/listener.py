@@ -48,6 +48,10 @@ def make_server(interceptors: Sequence[grpc.aio.ServerInterceptor], max_message_
             # Mobile clients keep streams open through pings; answering them must not count as abuse.
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 1),
+            # Phones vanish without a word; their streams should not stay for hours.
+            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.keepalive_timeout_ms", 20_000),
+            ("grpc.max_concurrent_streams", 1_000),
         ],
     )
 

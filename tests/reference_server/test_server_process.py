@@ -318,6 +318,10 @@ async def test_with_a_certificate_it_speaks_tls(tmp_path: Path) -> None:
         assert states(await ann.submit(ann.add())) == ["APPLIED"]
 
 
+def test_a_config_file_may_be_named_by_its_variable() -> None:
+    assert "/none.toml: cannot be read" in only_complaint(run("serve", CARTSYNC_CONFIG="/none.toml"))
+
+
 def test_an_unknown_flag_is_exit_code_2() -> None:
     result = run("serve", "--frobnicate")
     assert result.returncode == 2
@@ -338,6 +342,27 @@ def test_hash_token_refuses_a_guessable_token() -> None:
     assert result.returncode == 2
     assert "20 characters or more" in only_complaint(result)
     assert "hunter2" not in result.stderr
+
+
+async def test_a_store_put_back_from_a_backup_takes_a_new_id_and_keeps_its_carts(tmp_path: Path) -> None:
+    async with started(tmp_path) as server:
+        ann = server.live.shopper()
+        before = await ann.submit(ann.add(2))
+        await server.end(signal.SIGTERM)
+    result = run("new-store-id", "--data-dir", str(tmp_path))
+    assert result.returncode == 0
+    async with started(tmp_path) as server:
+        ann.live = server.live
+        reading = await ann.cart()
+        assert reading.store_id == result.stdout.strip() != before.store_id
+        assert (reading.cart.lines[0].quantity, reading.queue.decided_through_sequence) == (2, 1)
+
+
+def test_a_new_id_is_not_given_to_a_store_that_is_not_there(tmp_path: Path) -> None:
+    result = run("new-store-id", "--data-dir", str(tmp_path / "wrong"))
+    assert result.returncode == 4
+    assert "there is no store" in only_complaint(result)
+    assert not (tmp_path / "wrong").exists()
 
 
 def test_version_prints_the_version() -> None:

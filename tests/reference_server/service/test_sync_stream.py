@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -224,26 +223,32 @@ async def test_what_the_older_stream_was_settling_is_settled_once(live: Live) ->
     newer.cancel()
 
 
-async def test_a_stream_whose_reader_has_gone_quiet_can_still_be_superseded(live: Live) -> None:
+async def write_until_stopped(stream: Stream, message: service_pb2.SyncRequest, most: int) -> int:
+    """Write until flow control lets no more through; how many went, at most `most`."""
+    for count in range(most):
+        writing = asyncio.ensure_future(stream.write(message))
+        # Waited for, not cancelled: cancelling a write would cancel the call.
+        done, _ = await asyncio.wait({writing}, timeout=0.5)
+        if not done:
+            return count
+    return most
+
+
+async def test_a_stream_whose_reader_has_gone_quiet_is_stopped_by_flow_control_and_superseded(live: Live) -> None:
     ann = live.shopper()
     older, _ = await opened(ann)
     attempts = [ann.add() for _ in range(500)]
     await ann.submit(*attempts)
-    # Some 8 MB of replayed answers that nobody reads: the server's writes come to a halt in flow control.
-    flood = asyncio.ensure_future(_write_over_and_over(older, submit_message(*attempts), times=100))
-    await asyncio.sleep(0)
+    # Replayed answers that nobody reads: the server's writes come to a halt, and then the client's.
+    assert await write_until_stopped(older, submit_message(*attempts), most=1_000) < 1_000
     newer, _ = await opened(ann)
     await newer.write(submit_message(ann.add()))
     assert states((await newer.read()).outcomes) == ["APPLIED"]
-    flood.cancel()
-    older.cancel()
+    with refused() as refusal:
+        while await older.read() is not grpc.aio.EOF:
+            pass
+    assert refusal.row == (grpc.StatusCode.ABORTED, "STREAM_SUPERSEDED")
     newer.cancel()
-
-
-async def _write_over_and_over(stream: Stream, message: service_pb2.SyncRequest, times: int) -> None:
-    with contextlib.suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        for _ in range(times):
-            await stream.write(message)
 
 
 async def test_a_store_restored_under_a_stream_ends_it_with_store_changed(live: Live) -> None:
@@ -329,10 +334,8 @@ async def test_a_stream_reads_no_more_than_a_few_submissions_ahead(tmp_path: Pat
         stream, _ = await opened(ann)
         attempt = ann.add()
         attempt.operation.session_context.client_name = "x" * 1_000_000
-        with contextlib.suppress(TimeoutError):
-            for _ in range(50):
-                # Flow control stops the client long before all of it is written.
-                await asyncio.wait_for(stream.write(submit_message(attempt)), 0.5)
+        # Flow control stops the client long before all of it is written.
+        assert await write_until_stopped(stream, submit_message(attempt), most=50) < 50
         # Hello, one being settled, the queue behind it, and one that waits to enter.
         assert made[0].read_count <= 1 + 1 + READ_AHEAD_COUNT + 1
         stream.cancel()

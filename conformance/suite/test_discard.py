@@ -195,6 +195,18 @@ def test_a_discard_of_a_second_operation_in_a_row_names_the_discarded_key_before
     story.expect_lines(phone.cart(), {tea: 4})
 
 
+@requirement("discard/chain-continues")
+def test_the_chain_goes_on_from_the_discarded_key_even_when_the_discard_was_rejected(story: Story) -> None:
+    """Discards an operation under a key that was used before: rejected, and the next is in line all the same."""
+    tea = story.sku()
+    phone = story.device()
+    first, _ = put_in_cart(story, phone, tea, 1)
+    discard = with_key(phone.discard_of(phone.add(tea, 2)), first.idempotency_key)
+    story.expect_refused(phone.submit(discard).only, reason_pb2.REASON_KEY_REUSED, slug="deciding/key-reused")
+    story.expect_applied(phone.submit(phone.add(tea, 4)).only)
+    story.expect_lines(phone.cart(), {tea: 5})
+
+
 Hindrance = Callable[[Story, Device, operation_pb2.CartOperation], outcome_pb2.OperationResult]
 
 

@@ -119,6 +119,34 @@ def test_a_queue_that_is_sent_as_a_whole_gets_past_a_poisoned_operation(story: S
     story.expect_lines(phone.cart(), {tea: 5})
 
 
+@requirement("poison/queue-moves-on")
+def test_behind_a_quarantined_discard_the_chain_goes_on_from_the_discarded_key(story: Story) -> None:
+    """Quarantines a discard and sends the operation behind it, whose previous key is the discarded one."""
+    tea = story.sku()
+    phone = story.device()
+    put_in_cart(story, phone, tea, 1)
+    _fail_until_quarantined(story, phone, phone.discard_of(phone.add(tea, 2)))
+    story.expect_applied(phone.submit(phone.add(tea, 4)).only)
+    story.expect_lines(phone.cart(), {tea: 5})
+
+
+@requirement("deciding/refusal-order")
+def test_the_rate_limit_comes_before_the_quarantine(story: Story) -> None:
+    """Exhausts the rate limit when an operation has failed often enough: deferred still, and quarantined later."""
+    phone = story.device()
+    operation = phone.add(story.sku(), 2)
+    count = story.policy.quarantine_attempt_count
+    story.shop.throw(1, hit_count=count)
+    for _ in range(count):
+        result = phone.submit(operation).only
+    if result.outcome.refusal.reason == reason_pb2.REASON_INTERNAL:  # else it is quarantined, and recorded, already
+        story.shop.rate_limit(0)
+        story.expect_refused(phone.submit(operation).only, reason_pb2.REASON_RATE_LIMITED)
+        story.shop.rate_limit(None)
+        result = phone.submit(operation).only
+    story.expect_refused(result, reason_pb2.REASON_QUARANTINED, slug="poison/quarantined")
+
+
 def _fail_until_quarantined(story: Story, phone: Device, operation: operation_pb2.CartOperation) -> outcome_pb2.Outcome:
     """Let deciding the operation fail from now on, and send it until it is quarantined."""
     count = story.policy.quarantine_attempt_count

@@ -76,6 +76,12 @@ def test_two_changes_at_once_do_not_share_a_revision(story: Story) -> None:
 
 Quiet = Callable[[Story, Device, str], object]
 
+
+def _send_again_at_a_new_price(story: Story, phone: Device, sku: str) -> None:
+    story.shop.offer(sku, 9)
+    phone.submit(phone.log[0])
+
+
 NO_CHANGES: dict[str, Quiet] = {
     "a rejection": lambda story, phone, _: phone.submit(phone.add(story.sku("gone", available=0))),
     "a malformed operation": lambda _, phone, sku: phone.submit(phone.set(sku, -1)),
@@ -85,7 +91,7 @@ NO_CHANGES: dict[str, Quiet] = {
     "a duplicate": lambda _, phone, __: phone.submit(phone.log[0]),
     "a discard": lambda _, phone, sku: phone.submit(phone.discard_of(phone.add(sku))),
     "a new price": lambda story, _, sku: story.shop.offer(sku, 777),
-    "a price reported to a duplicate": lambda story, phone, sku: (story.shop.offer(sku, 9), phone.submit(phone.log[0])),
+    "a duplicate at a new price": _send_again_at_a_new_price,
     "an unlisted product": lambda story, _, sku: story.shop.offer(sku, 100, listed=False),
     "a sold out product": lambda story, _, sku: story.shop.offer(sku, 100, available=0),
     "reads": lambda _, phone, __: [phone.cart(), phone.cart(), phone.lookup(1, 1)],

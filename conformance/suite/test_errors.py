@@ -23,28 +23,25 @@ def test_every_error_says_why_to_a_program(story: Story) -> None:
     stranger = phone.over(story.connect_with(""))
     elsewhere = phone.over(phone.connection)
     elsewhere.store_id = "another store"
-    wrong = [(name, call) for name, call, _ in _wrong_requests(story, phone)]
-    operation = phone.log[0]
-    for code, reason, calls in (
-        (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIAL_INVALID", _every_call(stranger)),
-        (grpc.StatusCode.FAILED_PRECONDITION, "STORE_CHANGED", _every_call(elsewhere)[:-1]),
-        (
-            grpc.StatusCode.FAILED_PRECONDITION,
-            "PRINCIPAL_MISMATCH",
-            [("SubmitOperations", partial(phone.connection.submit, phone.request(operation, principal="somebody")))],
-        ),
-        (INVALID, "REQUEST_INVALID", wrong),
+    for name, call, owner, _ in _wrong_requests(story, phone):
+        story.expect_status(call, INVALID, reason="REQUEST_INVALID", what=name, slug=owner)
+    mismatch = partial(phone.connection.submit, phone.request(phone.log[0], principal="somebody"))
+    failed = grpc.StatusCode.FAILED_PRECONDITION
+    for code, reason, owner, calls in (
+        (grpc.StatusCode.UNAUTHENTICATED, "CREDENTIAL_INVALID", "identity/credential-required", _every_call(stranger)),
+        (failed, "STORE_CHANGED", "store/changed-refused", _every_call(elsewhere)[:-1]),
+        (failed, "PRINCIPAL_MISMATCH", "identity/expected-principal", [("SubmitOperations", mismatch)]),
     ):
         for name, call in calls:
-            story.expect_status(call, code, reason=reason, what=name)
+            story.expect_status(call, code, reason=reason, what=name, slug=owner)
 
 
 @requirement("errors/field-path")
 def test_every_wrong_field_is_named_by_its_path(story: Story) -> None:
     """Breaks one field of a request after another: BadRequest names it by its path from the request, first."""
     phone = story.device()
-    for name, call, fields in _wrong_requests(story, phone):
-        failure = story.expect_status(call, INVALID, what=name)
+    for name, call, owner, fields in _wrong_requests(story, phone):
+        failure = story.expect_status(call, INVALID, what=name, slug=owner)
         first = failure.fields[0] if failure.fields else ""
         story.expect(
             first in fields,
@@ -63,26 +60,35 @@ def _every_call(device: Device) -> list[tuple[str, Callable[[], object]]]:
     ]
 
 
-def _wrong_requests(story: Story, phone: Device) -> Iterator[tuple[str, Callable[[], object], tuple[str, ...]]]:
-    """Requests with one thing wrong: in words, as a call, and the paths that name it."""
+def _wrong_requests(story: Story, phone: Device) -> Iterator[tuple[str, Callable[[], object], str, tuple[str, ...]]]:
+    """Requests with one thing wrong: in words, as a call, what refuses them, and the paths that name the field."""
     connection = phone.connection
     for wrong in wrong_submissions(phone, story.sku()):
-        yield wrong.name, partial(connection.submit, wrong.request(phone)), (wrong.field,)
+        yield wrong.name, partial(connection.submit, wrong.request(phone)), wrong.slug, (wrong.field,)
     operation = phone.log[0]
-    no_principal = phone.request(operation, principal="")
-    yield "a submission without principal", partial(connection.submit, no_principal), ("expected_principal",)
-
+    no_principal = partial(connection.submit, phone.request(operation, principal=""))
+    yield (
+        "a submission without principal",
+        no_principal,
+        "identity/expected-principal-required",
+        ("expected_principal",),
+    )
     nowhere = phone.over(connection)
     nowhere.queue_id = phone.queue_id[:-1]
-    yield "a submission for no queue", partial(nowhere.submit, operation), ("queue_id",)
-    yield "a look-up of no queue", partial(nowhere.lookup, 1, 1), ("queue_id",)
-    yield "GetCart with a malformed queue", nowhere.read_cart, ("queue_id",)
+    canonical = "submission/canonical-queue-id"
+    yield "a submission for no queue", partial(nowhere.submit, operation), canonical, ("queue_id",)
+    yield "a look-up of no queue", partial(nowhere.lookup, 1, 1), canonical, ("queue_id",)
+    yield "GetCart with a malformed queue", nowhere.read_cart, "snapshot/arguments", ("queue_id",)
     for cart_id in ("", "a cart", "c" * 65):
         request = service_pb2.GetCartRequest(cart_id=cart_id)
-        yield f"GetCart of cart {cart_id[:6]!r}", partial(connection.get_cart, request), ("cart_id",)
+        call = partial(connection.get_cart, request)
+        yield f"GetCart of cart {cart_id[:6]!r}", call, "snapshot/arguments", ("cart_id",)
     # The range as a whole is wrong where its ends do not fit together, so either end may be named.
     ends = ("last_sequence", "first_sequence")
     limit = story.policy.max_submission_operation_count
-    yield "a look-up from 0", partial(phone.lookup, 0, 1), ("first_sequence",)
-    yield "an inverted look-up", partial(phone.lookup, 3, 2), ends
-    yield "a look-up that is too long", partial(phone.lookup, 1, limit + 1), ends
+    for words, first, last, fields in (
+        ("from 0", 0, 1, ends[1:]),
+        ("that is inverted", 3, 2, ends),
+        ("that is too long", 1, limit + 1, ends),
+    ):
+        yield f"a look-up {words}", partial(phone.lookup, first, last), "lookup/range-checked", fields

@@ -6,7 +6,7 @@ import pytest
 from cartsync.conformance.v1 import control_pb2 as control
 from cartsync.v1 import operation_pb2, outcome_pb2
 
-from conformance.suite.evidence import expect_processed
+from conformance.suite.evidence import expect_processed, expect_untouched
 from conformance.suite.marks import requirement
 from conformance.suite.streams import answers_in, hello_of, submit_of
 from conformance.wire.connection import RpcFailureError, Stream
@@ -107,6 +107,29 @@ def test_a_held_stream_and_a_newer_one_decide_once(story: Story, point: control.
     newer.half_close()
     _expect_one_decision(story, phone, [older, newer])
     expect_processed(story, phone, [operation], {tea: 2})
+
+
+@requirement("sync/same-meaning")
+def test_a_stream_of_before_a_restore_decides_nothing_after_it(story: Story) -> None:
+    """Opens a stream that names its store, restores a backup, and submits: as refused as a unary call would be."""
+    phone = story.device()
+    tea = story.sku()
+    operation = phone.add(tea)
+    phone.store_id = phone.connection.policy().store_id
+    stream, _ = phone.stream()
+    story.shop.save(story.tag)
+    phone.store_id = story.shop.restore(story.tag)
+    stream.say(submit_of(operation))
+    stream.half_close()
+    heard = _heard_out(stream)
+    story.expect(
+        not any(result.outcome.HasField("decide_time") for result in heard),
+        "a stream opened for another store had its operation decided by the restored one",
+        expected="the stream ends, nothing decided",
+        observed=heard,
+    )
+    expect_untouched(story, phone)
+    story.expect_applied(phone.submit(operation).only)
 
 
 def _opened(device: Device) -> Stream:

@@ -34,6 +34,8 @@ class FaultyLink:
     next_fault: Callable[[], str] = no_fault
     during_submit: Callable[[], None] = lambda: None
     """Something that happens while a submission is on its way."""
+    submit_fault: str = "ok"
+    """What goes wrong with the next submission, and only with that."""
     late: list[service_pb2.SubmitOperationsRequest] = field(default_factory=list)
     sent: list[service_pb2.SubmitOperationsRequest] = field(default_factory=list)
 
@@ -47,6 +49,8 @@ class FaultyLink:
 
     def _call(self, call: Callable[[], _T], request: service_pb2.SubmitOperationsRequest | None = None) -> _T:
         fault = self.next_fault()
+        if request is not None and self.submit_fault != "ok":
+            fault, self.submit_fault = self.submit_fault, "ok"
         if fault == "deliver_late":
             self.deliver_late()
         if fault == "crash_before":

@@ -19,8 +19,9 @@ from reference_client.queue.rows import OperationState
 
 Step = tuple[str, int]
 
-CALM_STEPS = ("add", "add_bad", "sync", "discard", "defer", "pass_time")
-faults = st.lists(st.sampled_from(("ok", "ok", *FAULTS)), max_size=40)
+STEPS = ("add", "add_bad", "sync", "discard", "defer", "pass_time", "late", *(f"sync:{fault}" for fault in FAULTS))
+faults = st.one_of(st.just([]), st.lists(st.sampled_from(("ok", "ok", *FAULTS)), max_size=40))
+sequences = st.lists(st.integers(0, 6), max_size=8)
 DEFERRALS = (
     reason_pb2.REASON_RATE_LIMITED,
     reason_pb2.REASON_BACKEND_UNAVAILABLE,
@@ -29,9 +30,7 @@ DEFERRALS = (
 
 
 def steps(*more: str) -> st.SearchStrategy[list[Step]]:
-    return st.lists(
-        st.tuples(st.sampled_from((*CALM_STEPS, "sync", *more)), st.integers(0, 9)), min_size=1, max_size=20
-    )
+    return st.lists(st.tuples(st.sampled_from((*STEPS, "add", *more)), st.integers(0, 6)), min_size=1, max_size=20)
 
 
 def replayed(fault_list: list[str]) -> Callable[[], str]:
@@ -54,6 +53,8 @@ def play(shopper: Shopper, script: list[Step], fault_list: list[str], meanwhile:
                 shopper.add(*(f"SKU-{number}-{n}" for n in range(argument % 4 + 1)))
             case "add_bad":
                 shopper.add(f"BAD-{number}")
+            case "late":
+                shopper.link.deliver_late()
             case "sync":
                 shopper.sync(waits=argument, batch_limit=argument % 3 + 1)
             case "discard":
@@ -68,6 +69,9 @@ def play(shopper: Shopper, script: list[Step], fault_list: list[str], meanwhile:
                 shopper.server.save()
             case "restore":
                 shopper.server.restore()
+            case _:
+                shopper.link.submit_fault = step.removeprefix("sync:")
+                shopper.sync(batch_limit=argument % 3 + 1)
 
 
 def check_books(shopper: Shopper) -> None:
@@ -101,11 +105,11 @@ def check_view(shopper: Shopper) -> None:
     assert view.pending_count == 0
 
 
-relaxed = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+relaxed = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @relaxed
-@given(script=steps(), fault_list=faults, meanwhile=st.lists(st.integers(0, 9), max_size=8))
+@given(script=steps(), fault_list=faults, meanwhile=sequences)
 def test_every_intent_is_settled_exactly_once_whatever_the_network_and_crashes_do(
     script: list[Step], fault_list: list[str], meanwhile: list[int]
 ) -> None:
@@ -124,7 +128,7 @@ def test_every_intent_is_settled_exactly_once_whatever_the_network_and_crashes_d
 
 
 @relaxed
-@given(script=steps("prune"), fault_list=faults, meanwhile=st.lists(st.integers(0, 9), max_size=8))
+@given(script=steps("prune"), fault_list=faults, meanwhile=sequences)
 def test_nothing_is_applied_twice_and_nothing_is_claimed_wrongly_when_records_are_pruned(
     script: list[Step], fault_list: list[str], meanwhile: list[int]
 ) -> None:
@@ -139,7 +143,7 @@ def test_nothing_is_applied_twice_and_nothing_is_claimed_wrongly_when_records_ar
 
 
 @relaxed
-@given(script=steps("save", "restore"), fault_list=faults, meanwhile=st.lists(st.integers(0, 9), max_size=8))
+@given(script=steps("save", "restore"), fault_list=faults, meanwhile=sequences)
 def test_a_server_that_lost_state_ends_with_every_intent_applied_once_or_known_to_be_lost(
     script: list[Step], fault_list: list[str], meanwhile: list[int]
 ) -> None:

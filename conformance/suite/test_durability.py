@@ -24,6 +24,7 @@ STREAM_LENGTH = 45  # operations of each queue while the server is killed; withi
 @requirement("durability/answer-after-commit", "store/id-survives-restart")
 def test_a_kill_right_after_the_answer_loses_nothing(story: Story) -> None:
     """Kills the server the moment an answer is there: records, watermark, cart and store id are all still there."""
+    story.needs_launch()
     phone = story.device()
     tea, mug = story.sku("tea"), story.sku("mug")
     store_id = phone.connection.policy().store_id
@@ -41,6 +42,7 @@ def test_a_kill_right_after_the_answer_loses_nothing(story: Story) -> None:
 @requirement("durability/restart-keeps-records", "store/id-survives-restart")
 def test_a_restart_forgets_nothing(story: Story) -> None:
     """Stops and starts the server: records, watermarks, keys and key chains hold, pruned queues included."""
+    story.needs_launch()
     tea = story.sku()
     old, phone = story.device("old"), story.device("phone", cart_id="other")
     story.expect_applied(old.submit(old.add(tea)).only, slug="cart/add-adds")
@@ -66,6 +68,7 @@ def test_a_server_that_dies_around_the_commit_leaves_all_or_nothing(
     story: Story, point: control.FailPoint.ValueType
 ) -> None:
     """Lets the server die beside its commit: effect, record and watermark agree, and resending gives one outcome."""
+    story.needs_launch()
     phone = story.device()
     tea = story.sku()
     for quantity in (1, 2, 4):
@@ -84,6 +87,7 @@ def test_a_server_that_dies_around_the_commit_leaves_all_or_nothing(
 @requirement("durability/answer-after-commit")
 def test_no_answer_leaves_before_the_commit(story: Story) -> None:
     """Kills the server while it is held before the commit: if an answer had left by then, it must still hold."""
+    story.needs_launch()
     phone = story.device()
     tea = story.sku()
     operation = phone.add(tea, 2)
@@ -103,6 +107,7 @@ def test_no_answer_leaves_before_the_commit(story: Story) -> None:
 @requirement("durability/atomic-commit", "durability/answer-after-commit", "durability/lost-answer")
 def test_kills_at_random_instants_leave_two_queues_whole(story: Story) -> None:
     """Kills the server twice while two queues drain into one cart: what was answered holds, the rest is completed."""
+    story.needs_launch()
     devices = [story.device("phone"), story.device("tablet")]
     for device in devices:
         sku = story.sku(device.name)

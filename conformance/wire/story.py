@@ -9,7 +9,7 @@ from collections.abc import Callable
 import grpc
 from cartsync.v1 import cart_pb2, outcome_pb2, policy_pb2, reason_pb2, service_pb2
 
-from conformance.exceptions import ViolationError
+from conformance.exceptions import NotTestableError, ViolationError
 from conformance.wire.connection import Connection, RpcFailureError
 from conformance.wire.device import Device
 from conformance.wire.history import History, Lane
@@ -77,6 +77,13 @@ class Story:
         return self.contract().policy
 
     # Trouble.
+
+    def needs_launch(self) -> None:
+        """Raise NotTestableError unless the suite started the server, and so may kill it."""
+        if not self.target.launched:
+            raise NotTestableError(
+                "the server was not launched by the suite, so it cannot be killed and restarted: give --launch"
+            )
 
     def kill(self) -> None:
         """Kill -9 and start again; every device keeps working over a new connection of its own."""

@@ -45,7 +45,7 @@ def test_a_key_has_one_spelling(story: Story) -> None:
         "an empty discarded key": discarding(discard, ""),
     }.items():
         story.expect_status(partial(phone.submit, wrong), INVALID, what=name)
-    expect_untouched(story, phone)
+    expect_untouched(story, phone, slug="submission/all-or-nothing")
 
 
 @requirement("submission/canonical-keys")
@@ -71,7 +71,7 @@ def test_a_queue_id_has_one_spelling(story: Story) -> None:
         phone.queue_id = queue_id
         story.expect_status(partial(phone.submit, operation), INVALID, what=f"a submission for a queue id {words}")
     phone.queue_id = right
-    expect_untouched(story, phone)
+    expect_untouched(story, phone, slug="submission/all-or-nothing")
 
 
 @requirement("submission/consecutive")
@@ -93,7 +93,7 @@ def test_sequences_are_consecutive_and_ascend(story: Story, sequences: tuple[int
     story.expect_status(
         partial(phone.submit, *operations), INVALID, what=f"a submission of sequences {', '.join(map(str, sequences))}"
     )
-    expect_untouched(story, phone)
+    expect_untouched(story, phone, slug="submission/all-or-nothing")
 
 
 @requirement("submission/first-link")
@@ -111,10 +111,10 @@ def test_only_the_first_operation_has_no_predecessor(story: Story) -> None:
     story.expect_status(
         partial(phone.submit, first, unlinked), INVALID, what="a second operation without previous key in a batch"
     )
-    expect_untouched(story, phone)
+    expect_untouched(story, phone, slug="submission/all-or-nothing")
     story.expect_applied(phone.submit(first).only, slug="cart/add-adds")
     story.expect_status(partial(phone.submit, unlinked), INVALID, what="a second operation without previous key")
-    expect_processed(story, phone, [first], {sku: 1})
+    expect_processed(story, phone, [first], {sku: 1}, slug="submission/all-or-nothing")
 
 
 @requirement("submission/nonempty")
@@ -130,7 +130,7 @@ def test_a_submission_carries_operations(story: Story) -> None:
         "an attempt without operation before a right one": [empty, *right],
     }.items():
         story.expect_status(partial(phone.connection.submit, request_of(phone, attempts)), INVALID, what=name)
-    expect_untouched(story, phone)
+    expect_untouched(story, phone, slug="submission/all-or-nothing")
 
 
 @requirement("submission/discard-own-key")
@@ -142,7 +142,7 @@ def test_a_discard_cannot_cancel_itself(story: Story) -> None:
     own = discarding(phone.discard_of(original), original.idempotency_key)
     own.idempotency_key = original.idempotency_key
     story.expect_status(partial(phone.submit, own), INVALID, what="a discard of its own key")
-    expect_untouched(story, phone)
+    expect_untouched(story, phone, slug="submission/all-or-nothing")
     story.expect_applied(phone.submit(original).only)
 
 
@@ -161,7 +161,7 @@ def test_a_batch_has_a_limit(story: Story) -> None:
         INVALID,
         what=f"a submission of {limit + 1} operations, with a limit of {limit}",
     )
-    expect_untouched(story, phone)
+    expect_untouched(story, phone, slug="submission/all-or-nothing")
     answer = phone.submit(*phone.log[:limit])
     story.expect(
         answer.watermark == limit,

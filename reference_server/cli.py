@@ -9,11 +9,14 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from reference_server.config import SETTINGS, ConfigError, load_config
+from reference_server.config import SETTINGS, Config, ConfigError, load_config
+
+if TYPE_CHECKING:
+    from reference_server.assembly import Parts
 
 EXIT_USAGE = 2
 EXIT_CANNOT_LISTEN = 3
@@ -59,13 +62,21 @@ def serve(config_file: Path | None, **flags: str | None) -> None:
     except ConfigError as error:
         _fail(str(error), EXIT_USAGE)
 
+    run_server(config)
+
+
+def run_server(config: Config, parts: Parts | None = None) -> None:
+    """Serve until told to stop, with other parts than the reference's when given.
+
+    What goes wrong at start ends the process with one line on stderr and the exit code for it.
+    """
     # The library's own complaints in its own format would only hide ours.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
     # Only now what takes long to load: a wrong flag is answered at once.
     import asyncio
 
-    from reference_server.assembly import StoreUnavailableError
+    from reference_server.assembly import REFERENCE, StoreUnavailableError
     from reference_server.assembly import serve as serve_until_stopped
     from reference_server.catalog import CatalogError
     from reference_server.credentials import TokensFileError
@@ -80,7 +91,7 @@ def serve(config_file: Path | None, **flags: str | None) -> None:
             err=True,
         )
     try:
-        asyncio.run(serve_until_stopped(config))
+        asyncio.run(serve_until_stopped(config, parts or REFERENCE))
     except (CatalogError, TokensFileError, TlsFilesError) as error:
         _fail(str(error), EXIT_USAGE)
     except CannotListenError as error:
@@ -122,7 +133,9 @@ def new_store_id(config_file: Path | None, **flags: str | None) -> None:
     import asyncio
 
     from reference_server.assembly import StoreUnavailableError, renew_store_id
+    from reference_server.logs import start_logging
 
+    start_logging("error", sys.stderr)
     try:
         click.echo(asyncio.run(renew_store_id(config)))
     except StoreUnavailableError as error:

@@ -207,6 +207,30 @@ async def test_hashed_tokens_let_in_who_holds_them_and_nobody_else(tmp_path: Pat
         assert refusal.code is grpc.StatusCode.UNAUTHENTICATED
 
 
+async def test_a_pipe_that_fills_up_unread_neither_stops_it_nor_keeps_it_from_exiting(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "serve", "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    entry = {"event": ""}
+    while entry["event"] != "listening":
+        entry = json.loads(process.stdout.readline())
+    async with grpc.aio.insecure_channel(entry["address"]) as channel:
+        calls = service_pb2_grpc.CartSyncServiceStub(channel)
+        for _ in range(1_000):  # a line each: well above the 64 KiB that a pipe holds
+            await calls.GetSyncPolicy(
+                service_pb2.GetSyncPolicyRequest(), metadata=(("authorization", "Bearer dev:ann"),), timeout=10
+            )
+    process.terminate()
+    try:
+        assert process.wait(20) == 0
+    finally:
+        process.kill()
+        process.stdout.close()
+
+
 async def test_when_nobody_reads_its_output_it_goes_on(tmp_path: Path) -> None:
     async with started(tmp_path) as server:
         assert server.process.stdout is not None
@@ -350,7 +374,7 @@ async def test_a_store_put_back_from_a_backup_takes_a_new_id_and_keeps_its_carts
         before = await ann.submit(ann.add(2))
         await server.end(signal.SIGTERM)
     result = run("new-store-id", "--data-dir", str(tmp_path))
-    assert result.returncode == 0
+    assert (result.returncode, result.stderr) == (0, "")
     async with started(tmp_path) as server:
         ann.live = server.live
         reading = await ann.cart()

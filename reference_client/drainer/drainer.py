@@ -117,11 +117,11 @@ class Drainer:
                 self.tally.duplicates += sum(operation.sent for operation in operations)
                 return m.Marked(self._queues.mark_sent(queue_id, operations))
             case m.Record(settlements, notices, confirmed_through):
-                self._queues.record(queue_id, settlements, notices, confirmed_through)
+                late = self._queues.record(queue_id, settlements, notices, confirmed_through)
                 for settlement in settlements:
                     self.tally.fates[settlement.fate] = self.tally.count(settlement.fate) + 1
                     self.tally.replayed += settlement.replayed
-                self.tally.notices.extend(notices)
+                self.tally.notices.extend([*notices, *late])
                 return m.Stored()
             case m.Halt(notice):
                 self._queues.halt(queue_id, notice)
@@ -176,11 +176,6 @@ def attempt_of(operation: PendingOperation) -> operation_pb2.OperationAttempt:
         seconds, nanos = divmod(operation.age_ns, _NANOSECONDS)
         attempt.age.CopyFrom(duration_pb2.Duration(seconds=seconds, nanos=nanos))
     return attempt
-
-
-def needs_shopper(tally: Tally) -> bool:
-    """Whether something happened that the shopper should act upon."""
-    return any(notice.needs_action for notice in tally.notices)
 
 
 def is_unreachable(wait: m.Wait) -> bool:

@@ -50,8 +50,6 @@ def about(operation: PendingOperation, fate: Fate, outcome: outcome_pb2.Outcome)
     what = describe(decode(operation))
     match fate:
         case Fate.APPLIED:
-            if operation.discard is not None:
-                yield Notice("discard_too_late", f"{what}: too late to discard, it is applied", sequence)
             for adjustment in outcome.adjustments:
                 yield from _adjusted(what, sequence, adjustment)
         case Fate.REJECTED:
@@ -84,6 +82,12 @@ def _adjusted(what: str, sequence: int, adjustment: outcome_pb2.Adjustment) -> I
             yield Notice("quantity_floored", f"{what}: {text}", sequence)
         case _:
             yield Notice("adjusted", f"{what}: the server adjusted it; see the cart", sequence)
+
+
+def late_discard(sequence: int, payload: bytes) -> Notice:
+    """Says that a discard came too late; `payload` is the encoded original."""
+    what = describe(operation_pb2.CartOperation.FromString(payload))
+    return Notice("discard_too_late", f"{what}: too late to discard, it is applied", sequence)
 
 
 def conflict(operation: PendingOperation, refusal: outcome_pb2.Refusal) -> Notice:

@@ -138,11 +138,11 @@ class QueueFile:
         settlements: Iterable[Settlement],
         notices: Iterable[Notice],
         confirmed_through: int,
-    ) -> None:
-        """Writes down what the server answered."""
+    ) -> list[Notice]:
+        """Writes down what the server answered. What the shopper was told beyond `notices`."""
         wall_ns = self._read_clock().wall_ns
         with immediate(self._database) as db:
-            settling.record(db, queue_id, settlements, notices, confirmed_through, wall_ns)
+            return settling.record(db, queue_id, settlements, notices, confirmed_through, wall_ns)
 
     def halt(self, queue_id: str, notice: Notice) -> None:
         """Takes a queue in conflict out of use (client duty 7)."""

@@ -10,6 +10,7 @@ from cartsync.v1 import operation_pb2, outcome_pb2, service_pb2
 from reference_client.clock import Reading, age_ns
 from reference_client.identifiers import NewId
 from reference_client.intents import describe
+from reference_client.machine.notices import late_discard
 from reference_client.machine.recovery import plan_recovery
 from reference_client.machine.values import Fate, Notice, PendingOperation, Settlement
 from reference_client.queue.enqueueing import Age, append, open_queue
@@ -54,9 +55,12 @@ def record(
     notices: Iterable[Notice],
     confirmed_through: int,
     wall_ns: int,
-) -> None:
-    """Settles operations, tells the shopper, and moves what is confirmed."""
-    final = []
+) -> list[Notice]:
+    """Settles operations, tells the shopper, and moves what is confirmed. What was told beyond `notices`.
+
+    Which discards came too late is seen only here: the shopper may have asked while the original was on its way.
+    """
+    final: list[tuple[str, bytes, bool, int, str, int]] = []
     for settlement in settlements:
         if settlement.fate is Fate.DISCARD_TOO_LATE:
             db.execute(
@@ -76,7 +80,20 @@ def record(
         "UPDATE queues SET confirmed_through = MAX(confirmed_through, ?) WHERE queue_id = ?",
         [confirmed_through, queue_id],
     )
-    tell(db, queue_id, notices, wall_ns)
+    late = _late_discards(db, queue_id, [row[-1] for row in final])
+    tell(db, queue_id, [*notices, *late], wall_ns)
+    return late
+
+
+def _late_discards(db: sqlite3.Connection, queue_id: str, settled: Sequence[int]) -> list[Notice]:
+    if not settled:
+        return []
+    rows = db.execute(
+        "SELECT sequence, payload FROM operations WHERE queue_id = ? AND sequence BETWEEN ? AND ? "
+        "AND discard_key IS NOT NULL AND state = 'applied'",
+        [queue_id, min(settled), max(settled)],
+    )
+    return [late_discard(sequence, payload) for sequence, payload in rows]
 
 
 def tell(db: sqlite3.Connection, queue_id: str, notices: Iterable[Notice], wall_ns: int) -> None:

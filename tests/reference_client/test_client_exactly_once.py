@@ -20,7 +20,9 @@ from reference_client.queue.rows import OperationState
 Step = tuple[str, int]
 
 STEPS = ("add", "add_bad", "sync", "discard", "defer", "pass_time", "late", *(f"sync:{fault}" for fault in FAULTS))
-faults = st.one_of(st.just([]), st.lists(st.sampled_from(("ok", "ok", *FAULTS)), max_size=40))
+faults: st.SearchStrategy[list[str]] = st.one_of(
+    st.just([]), st.lists(st.sampled_from(("ok", "ok", *FAULTS)), max_size=40)
+)
 sequences = st.lists(st.integers(0, 6), max_size=8)
 DEFERRALS = (
     reason_pb2.REASON_RATE_LIMITED,

@@ -6,6 +6,7 @@ Exit codes: 0 certified, 1 violation, 2 usage, 3 target unreachable or not healt
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,9 @@ from typing import Any, TypeVar
 import click
 
 from conformance.exceptions import UsageError
+
+# A server that is killed is no news here; must be set before grpc is imported.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 _EPILOG = (
     "Exit codes: 0 certified · 1 violation · 2 usage · 3 target unreachable or not healthy · "

@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +17,7 @@ from pathlib import Path
 import grpc
 import grpc.aio
 import pytest
+import trustme
 from cartsync.conformance.v1 import control_pb2, control_pb2_grpc
 from cartsync.v1 import operation_pb2, service_pb2, service_pb2_grpc
 from live_server import Live, Shopper, offer, refused, states, submit_message
@@ -310,32 +310,13 @@ def test_certificates_that_are_none_are_exit_code_2(tmp_path: Path) -> None:
     assert "cert.pem" in only_complaint(result)
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
 async def test_with_a_certificate_it_speaks_tls(tmp_path: Path) -> None:
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "1",
-            "-subj",
-            "/CN=localhost",
-            "-addext",
-            "subjectAltName=DNS:localhost",
-            "-out",
-            str(certificate),
-            "-keyout",
-            str(key),
-        ],
-        check=True,
-        capture_output=True,
-    )
-    trusted = grpc.ssl_channel_credentials(certificate.read_bytes())
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost")
+    certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    issued.private_key_pem.write_to_path(str(key))
+    trusted = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
     flags = ("--tls-cert", str(certificate), "--tls-key", str(key))
     async with started(tmp_path / "data", *flags, credentials=trusted) as server:
         ann = server.live.shopper()

@@ -73,7 +73,7 @@ def test_the_refusal_says_which_store_it_is_now(story: Story) -> None:
         )
 
 
-@requirement("store/new-id-after-restore", "store/changed-refused")
+@requirement("store/new-id-after-restore", "store/changed-refused", "store/id-in-answers")
 def test_a_restored_store_takes_an_id_it_never_had(story: Story) -> None:
     """Restores one backup twice: three different ids in all, and a request for an earlier one is refused."""
     phone = story.device()
@@ -84,6 +84,14 @@ def test_a_restored_store_takes_an_id_it_never_had(story: Story) -> None:
         story.shop.restore(story.tag)
         phone.store_id = ""
         ids.append(phone.read_cart().store_id)
+        named = {phone.connection.policy().store_id, phone.lookup(1, 1).store_id, ids[-1]}
+        story.expect(
+            len(named) == 1,
+            "after a restore the answers of different calls name different stores",
+            expected="the current id in every answer",
+            observed=sorted(named),
+            slug="store/id-in-answers",
+        )
         story.expect(
             len(set(ids)) == len(ids),
             "a restored store goes on under an id that it had before",

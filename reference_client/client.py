@@ -94,7 +94,7 @@ class CartClient:
         *,
         endpoint: Endpoint | None = None,
         locale: str = "",
-        connect: Callable[[Endpoint], Transport] = _connect_by_grpc,
+        connect: Callable[[Endpoint], Transport] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random_module.random,
@@ -102,7 +102,7 @@ class CartClient:
         self._folder = Path(path).expanduser()
         self._endpoint = endpoint or Endpoint(server, token)
         self._server = self._endpoint.address
-        self._connect = connect
+        self._connect = connect or _connect_by_grpc
         self._sleep = sleep
         self._monotonic = monotonic
         self._random = random

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,8 @@ _EPILOG = (
 
 def main() -> None:
     """Entry point. No traceback ever reaches the shopper for what the shopper can cause."""
-    try:
-        cli.main(prog_name="cartsync", standalone_mode=True)
-    except ClientError as error:
-        click.echo(f"cartsync: {error}", err=True)
-        sys.exit(exit_code_of(error))
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its log is for its developers; we say what went wrong
+    cli.main(prog_name="cartsync")
 
 
 def exit_code_of(error: ClientError) -> ExitCode:
@@ -298,9 +296,13 @@ def status(settings: Settings, show_all: bool) -> None:
 def sync(settings: Settings, once: bool, patience: float, interval: float, batch: int | None) -> None:
     """Settle with the server what was done offline, and read the carts anew."""
     with settings.online() as client:
-        code = synchronise(
-            client, as_json=settings.json, once=once, patience=patience, interval=interval, batch_limit=batch
-        )
+        try:
+            code = synchronise(
+                client, as_json=settings.json, once=once, patience=patience, interval=interval, batch_limit=batch
+            )
+        except KeyboardInterrupt:
+            click.echo("Interrupted; all intents are safe.", err=True)
+            code = ExitCode.OK if not once else ExitCode.NOT_NOW
     sys.exit(code)
 
 
@@ -372,4 +374,4 @@ def queue_resolve(settings: Settings, queue_id: str, reissue: bool | None, seque
     if settings.json:
         showing.show_json({"queue_id": queue_id, "count": count, "reissued": reissue})
     else:
-        click.echo(f"{count} operations {done}.")
+        click.echo(f"{count} of the operations in it: {done}.")

@@ -24,9 +24,9 @@ _AVAILABILITY = {
 }
 
 
-def show_json(value: object) -> None:
-    """Writes one JSON document."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+def show_json(value: object, *, one_line: bool = False) -> None:
+    """Writes one JSON document; on one line where several follow each other."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=None if one_line else 2))
 
 
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

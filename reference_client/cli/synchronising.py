@@ -42,7 +42,7 @@ def synchronise(
         try:
             report = client.sync(patience=patience, batch_limit=batch_limit)
             code = exit_code_of(report)
-            _say(report, as_json=as_json)
+            _say(report, as_json=as_json, one_line=not once)
         except QueueBusyError as error:
             if once:
                 raise
@@ -50,15 +50,12 @@ def synchronise(
             code = ExitCode.NOT_NOW
         if once or code is ExitCode.INCOMPATIBLE:
             return code
-        try:
-            time.sleep(interval)
-        except KeyboardInterrupt:
-            return code
+        time.sleep(interval)
 
 
-def _say(report: SyncReport, *, as_json: bool) -> None:
+def _say(report: SyncReport, *, as_json: bool, one_line: bool) -> None:
     if as_json:
-        showing.show_json(showing.report_json(report))
+        showing.show_json(showing.report_json(report), one_line=one_line)
         return
     click.echo(f"Synchronised: {showing.report_line(report)}.")
     for notice in report.tally.notices:

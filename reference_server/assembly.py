@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import grpc.aio
 from cartsync.v1 import service_pb2, service_pb2_grpc
 
 from reference_server.catalog import demo_catalog, load_catalog
@@ -62,6 +63,10 @@ class OpenStore(Protocol):
         ...
 
 
+AddService = Callable[[CartSyncServicer, grpc.aio.Server], None]
+"""Puts the service on the public listener."""
+
+
 def policy_of(config: Config) -> Policy:
     """The contract that a configuration comes to."""
     return Policy(
@@ -103,6 +108,7 @@ class Parts:
     claims: Callable[[], Claims] = Claims
     stream: MakeStream = SyncStream
     servicer: Callable[[Submissions, Claims, MakeStream, str], CartSyncServicer] = CartSyncServicer
+    add_service: AddService = service_pb2_grpc.add_CartSyncServiceServicer_to_server
 
 
 REFERENCE = Parts()
@@ -232,9 +238,7 @@ class Server:
         submissions = self.submissions = parts.submissions(settlement, self._policy)
         guard = CallGuard(f"/{SERVICE_NAME}/", self._principal_of)
         server = listener.make_server([guard], self._policy.max_submission_bytes)
-        service_pb2_grpc.add_CartSyncServiceServicer_to_server(
-            parts.servicer(submissions, claims, parts.stream, server_version()), server
-        )
+        parts.add_service(parts.servicer(submissions, claims, parts.stream, server_version()), server)
         health = await listener.add_health(server)
         listener.add_reflection(server, service_pb2.DESCRIPTOR, SERVICE_NAME)
         tls = None

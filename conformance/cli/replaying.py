@@ -2,58 +2,28 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import click
 from cartsync.conformance.v1 import report_pb2
 
-from conformance.exceptions import UsageError
 from conformance.requirements import load
-from conformance.run import NoProgress, RunSettings
+from conformance.run import NoProgress
 from conformance.run.execute import execute
-from conformance.run.recorder import FAILURE_FORMAT
+from conformance.run.replay import read_failure, replay_settings
 from conformance.wire import TargetOptions
 
 
 def replay_file(file: Path, target: TargetOptions, report_dir: Path) -> int:
     """Run the check of a failure file again, with its seed and its plan; returns the exit code."""
     failure = read_failure(file)
-    register = load()
-    settings = RunSettings.checked(
-        register,
-        target=target,
-        budget=failure["budget"],
-        seed=failure["seed"],
-        report_dir=report_dir,
-        only=(_literally(failure["check"]),),
-        plan=failure["plan"],
-        stop_at_first=True,
-    )
+    settings = replay_settings(file, target, report_dir)
     click.echo(f"Replaying {failure['check']}: {failure['requirement']}")
-    code, report = execute(register, settings, NoProgress())
+    code, report = execute(load(), settings, NoProgress())
     if report is None:
         click.echo("The suite itself failed; see the messages above.", err=True)
         return code
     return _said(failure["requirement"], report)
-
-
-def read_failure(file: Path) -> dict[str, Any]:
-    """Read a failure file; raises UsageError that says what is wrong with it."""
-    try:
-        failure = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{file} cannot be read as a failure file: {error}") from error
-    if not isinstance(failure, dict) or failure.get("format") != FAILURE_FORMAT:
-        raise UsageError(f"{file} is no failure file: its format is not {FAILURE_FORMAT!r}")
-    kinds = {"check": str, "requirement": str, "seed": int, "budget": str}
-    for name, kind in kinds.items():
-        if not isinstance(failure.get(name), kind):
-            raise UsageError(f"{file}: {name!r} is missing or not of type {kind.__name__}")
-    if failure.setdefault("plan", None) is not None and not isinstance(failure["plan"], dict):
-        raise UsageError(f"{file}: 'plan' is not an object")
-    return failure
 
 
 def _said(slug: str, report: report_pb2.Report) -> int:
@@ -91,8 +61,3 @@ def _said(slug: str, report: report_pb2.Report) -> int:
 def _one_line(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= 200 else line[:199] + "…"
-
-
-def _literally(name: str) -> str:
-    """A pattern that matches this check's name only: brackets of parameters are no character classes."""
-    return "".join(f"[{c}]" if c in "[*?" else c for c in name)

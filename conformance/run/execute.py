@@ -32,7 +32,8 @@ def execute(register: Register, settings: RunSettings, progress: Progress) -> tu
     code = _pytest(run, PLUGIN_NAME)
     if run.nothing_selected:
         raise UsageError(f"no check matches {' '.join(settings.only) or 'the profiles'}, so nothing would be tested")
-    if code == pytest.ExitCode.INTERRUPTED and run.recorder.unreachable == "" and not settings.stop_at_first:
+    stops = settings.stop_at_first or settings.stop_at
+    if code == pytest.ExitCode.INTERRUPTED and run.recorder.unreachable == "" and not stops:
         return _INTERRUPTED_EXIT_CODE, run.report
     if run.report is None or run.recorder.broken:
         return SUITE_ERROR_EXIT_CODE, None

@@ -170,7 +170,9 @@ class Run:
                 report.longrepr = (str(item.path), 0, f"not testable: {check.note}")
             if self.recorder.unreachable:
                 item.session.shouldstop = self.recorder.unreachable
-            elif check.verdict == verdicts.VIOLATION and self.settings.stop_at_first:
+            elif check.verdict == verdicts.VIOLATION and (
+                self.settings.stop_at_first or check.blamed in self.settings.stop_at
+            ):
                 item.session.shouldstop = "stopped at the first violation"
         elif call.when == "call" and check.verdict is None:
             check.verdict = verdicts.PASSED

@@ -26,6 +26,7 @@ class RunSettings:
     only: tuple[str, ...] = ()  # patterns over slugs and check ids; empty means everything
     plan: Mapping[str, Any] | None = None  # the one plan to replay in place of drawn ones
     stop_at_first: bool = False  # end the run at the first violation
+    stop_at: tuple[str, ...] = ()  # end the run at the first violation of one of these requirements
 
     @classmethod
     def checked(

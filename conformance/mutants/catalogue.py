@@ -1,0 +1,60 @@
+"""All mutants, by story."""
+
+from __future__ import annotations
+
+import difflib
+
+from conformance.mutants import (
+    answers,
+    carts,
+    discards,
+    duplicates,
+    durability,
+    identity,
+    line_order,
+    poison,
+    prices,
+    races,
+    reads,
+    recording,
+    refusals,
+    requests,
+    retention,
+    stock,
+    streams,
+)
+from conformance.mutants.mutant import Mutant
+
+CATALOGUE: tuple[Mutant, ...] = (
+    *identity.MUTANTS,
+    *requests.MUTANTS,
+    *answers.MUTANTS,
+    *reads.MUTANTS,
+    *duplicates.MUTANTS,
+    *line_order.MUTANTS,
+    *recording.MUTANTS,
+    *refusals.MUTANTS,
+    *races.MUTANTS,
+    *discards.MUTANTS,
+    *poison.MUTANTS,
+    *durability.MUTANTS,
+    *retention.MUTANTS,
+    *carts.MUTANTS,
+    *prices.MUTANTS,
+    *stock.MUTANTS,
+    *streams.MUTANTS,
+)
+
+
+class UnknownMutantError(Exception):
+    """There is no mutant of this name; the message names those that come close."""
+
+
+def find(name: str) -> Mutant:
+    """The mutant of this name; raises UnknownMutantError."""
+    for mutant in CATALOGUE:
+        if mutant.name == name:
+            return mutant
+    close = difflib.get_close_matches(name, [mutant.name for mutant in CATALOGUE], n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(close)}?" if close else "python -m conformance.mutants --list names them all"
+    raise UnknownMutantError(f"there is no mutant {name!r}; {hint}")

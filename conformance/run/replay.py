@@ -1,0 +1,50 @@
+"""Failure files, read back: what a run needs to tell the same story again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from conformance.exceptions import UsageError
+from conformance.requirements import load
+from conformance.run.recorder import FAILURE_FORMAT
+from conformance.run.settings import RunSettings
+from conformance.wire import TargetOptions
+
+
+def replay_settings(file: Path, target: TargetOptions, report_dir: Path) -> RunSettings:
+    """A run of the one check of a failure file, with its seed and its plan; raises UsageError."""
+    failure = read_failure(file)
+    return RunSettings.checked(
+        load(),
+        target=target,
+        budget=failure["budget"],
+        seed=failure["seed"],
+        report_dir=report_dir,
+        only=(_literally(failure["check"]),),
+        plan=failure["plan"],
+        stop_at_first=True,
+    )
+
+
+def read_failure(file: Path) -> dict[str, Any]:
+    """Read a failure file; raises UsageError that says what is wrong with it."""
+    try:
+        failure = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file} cannot be read as a failure file: {error}") from error
+    if not isinstance(failure, dict) or failure.get("format") != FAILURE_FORMAT:
+        raise UsageError(f"{file} is no failure file: its format is not {FAILURE_FORMAT!r}")
+    kinds = {"check": str, "requirement": str, "seed": int, "budget": str}
+    for name, kind in kinds.items():
+        if not isinstance(failure.get(name), kind):
+            raise UsageError(f"{file}: {name!r} is missing or not of type {kind.__name__}")
+    if failure.setdefault("plan", None) is not None and not isinstance(failure["plan"], dict):
+        raise UsageError(f"{file}: 'plan' is not an object")
+    return failure
+
+
+def _literally(name: str) -> str:
+    """A pattern that matches this check's name only: brackets of parameters are no character classes."""
+    return "".join(f"[{c}]" if c in "[*?" else c for c in name)

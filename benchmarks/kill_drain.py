@@ -261,7 +261,7 @@ def drain_under_fire(
     world.start_client()
     hits: list[Kill] = []
     # One instant in each of as many equal stretches, so that every one lands before the drain is over.
-    stretch = (count * 0.95) / kills
+    stretch = (count * 0.95) / max(1, kills)
     for number in range(kills):
         watch.until(max(1, int(stretch * number + draw.random() * stretch * 0.8)))
         time.sleep(draw.random() * 0.03)

@@ -37,7 +37,7 @@ def synchronise(
     interval: float,
     batch_limit: int | None,
 ) -> ExitCode:
-    """Synchronises and reports. With `once` false it goes on until interrupted or stopped; never by a wait."""
+    """Synchronises and reports. With `once` false it goes on until it is interrupted."""
     while True:
         try:
             report = client.sync(patience=patience, batch_limit=batch_limit)
@@ -57,7 +57,8 @@ def _say(report: SyncReport, *, as_json: bool, one_line: bool) -> None:
     if as_json:
         showing.show_json(showing.report_json(report), one_line=one_line)
         return
-    click.echo(f"Synchronised: {showing.report_line(report)}.")
+    done = "Synchronised" if report.status is SyncStatus.DRAINED else "Not synchronised"
+    click.echo(f"{done}: {showing.report_line(report)}.")
     for notice in report.tally.notices:
         click.echo(f"  {notice.message}", err=True)
     match report.status:

@@ -7,7 +7,7 @@ duty 6), by a lock on a file beside it that the operating system lets go of when
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ from reference_client.exceptions import QueueBusyError
 from reference_client.machine import Backoff, SyncMachine
 from reference_client.machine import messages as m
 from reference_client.machine.backoff import Random
-from reference_client.machine.values import Cause, Fate, Notice, PendingOperation, QueueFacts
+from reference_client.machine.values import Cause, Fate, Notice, PendingOperation, QueueFacts, Settlement
 from reference_client.queue import QueueFile
 
 _NANOSECONDS = 10**9
@@ -47,6 +47,13 @@ class Tally:
     fates: dict[Fate, int] = field(default_factory=dict)
     notices: list[Notice] = field(default_factory=list)
     rebuilt: int = 0
+
+    def enter(self, settlements: Iterable[Settlement], notices: Iterable[Notice]) -> None:
+        """Counts what was just written down."""
+        for settlement in settlements:
+            self.fates[settlement.fate] = self.count(settlement.fate) + 1
+            self.replayed += settlement.replayed
+        self.notices.extend(notices)
 
     def count(self, fate: Fate) -> int:
         """How many operations met that fate."""
@@ -118,17 +125,16 @@ class Drainer:
                 return m.Marked(self._queues.mark_sent(queue_id, operations))
             case m.Record(settlements, notices, confirmed_through):
                 late = self._queues.record(queue_id, settlements, notices, confirmed_through)
-                for settlement in settlements:
-                    self.tally.fates[settlement.fate] = self.tally.count(settlement.fate) + 1
-                    self.tally.replayed += settlement.replayed
-                self.tally.notices.extend([*notices, *late])
+                self.tally.enter(settlements, [*notices, *late])
                 return m.Stored()
             case m.Halt(notice):
                 self._queues.halt(queue_id, notice)
                 self.tally.notices.append(notice)
                 return m.Stored()
             case m.Rebuild(store_id, watermark, statuses):
-                if not self._queues.rebuild(queue_id, store_id, watermark, statuses):
+                plan = self._queues.rebuild(queue_id, store_id, watermark, statuses)
+                self.tally.enter(plan.settlements, plan.notices)
+                if plan.conflict:
                     return m.Stored()
                 self.tally.rebuilt += 1
                 return m.Rebuilt()

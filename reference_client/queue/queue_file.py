@@ -17,6 +17,7 @@ from sqlite_utils import Database
 from reference_client.clock import ReadClock, read_device_clock
 from reference_client.exceptions import StoreError, UnknownQueueError
 from reference_client.identifiers import NewId, random_id
+from reference_client.machine.recovery import RecoveryPlan
 from reference_client.machine.values import Notice, PendingOperation, QueueFacts, Settlement
 from reference_client.queue import enqueueing, settling, snapshots
 from reference_client.queue.database import immediate, open_database
@@ -155,8 +156,8 @@ class QueueFile:
         store_id: str,
         watermark: int,
         statuses: Sequence[service_pb2.SequenceStatus],
-    ) -> bool:
-        """Replaces a queue whose server lost state (client duty 11). False: it was halted instead."""
+    ) -> RecoveryPlan:
+        """Replaces a queue whose server lost state (client duty 11), or halts it if the plan says so."""
         with immediate(self._database) as db:
             return settling.rebuild(
                 db, queue_id, store_id, watermark, statuses, self._read_clock().wall_ns, self._new_id

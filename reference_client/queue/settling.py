@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from cartsync.v1 import operation_pb2, outcome_pb2, service_pb2
 
@@ -11,7 +12,7 @@ from reference_client.clock import Reading, age_ns
 from reference_client.identifiers import NewId
 from reference_client.intents import describe
 from reference_client.machine.notices import late_discard
-from reference_client.machine.recovery import plan_recovery
+from reference_client.machine.recovery import RecoveryPlan, plan_recovery
 from reference_client.machine.values import Fate, Notice, PendingOperation, Settlement
 from reference_client.queue.enqueueing import Age, append, open_queue
 from reference_client.queue.rows import PENDING_COLUMNS, pending_operation
@@ -119,18 +120,19 @@ def rebuild(
     statuses: Sequence[service_pb2.SequenceStatus],
     wall_ns: int,
     new_id: NewId,
-) -> bool:
-    """Replaces a queue whose server lost state, all in this transaction. False: it was halted instead.
+) -> RecoveryPlan:
+    """Replaces a queue whose server lost state, all in this transaction, or halts it if the plan says conflict.
 
     What is enqueued between the look-up and now is moved too; the plan is made here, inside the transaction.
     """
     server, principal = db.execute("SELECT server, principal FROM queues WHERE queue_id = ?", [queue_id]).fetchone()
     pending = load_pending(db, queue_id, 0, -1)
     plan = plan_recovery(pending, _confirmed_changes(db, queue_id), watermark, statuses)
-    record(db, queue_id, plan.settlements, plan.notices, 0, wall_ns)
+    late = record(db, queue_id, plan.settlements, plan.notices, 0, wall_ns)
+    plan = replace(plan, notices=(*plan.notices, *late))
     if plan.conflict:
         db.execute("UPDATE queues SET state = 'halted' WHERE queue_id = ?", [queue_id])
-        return False
+        return plan
     db.execute(
         "UPDATE operations SET state = 'lost' WHERE queue_id = ? AND sequence > ? AND state = 'applied'",
         [queue_id, watermark],
@@ -144,7 +146,7 @@ def rebuild(
     moved = [(_without_identity(o), _age_of(db, queue_id, o)) for o in plan.reissue]
     append(db, successor, moved, new_id)
     _settle_as(db, queue_id, "moved", [o.sequence for o in plan.reissue])
-    return True
+    return plan
 
 
 def _settle_as(db: sqlite3.Connection, queue_id: str, state: str, sequences: Iterable[int]) -> None:

@@ -107,6 +107,19 @@ def test_no_server_means_try_later_and_all_intents_are_safe(run: Run) -> None:
     assert "TEAPOT" in run("--server", server, "status").stdout
 
 
+def test_what_the_server_lost_is_said_at_once(run: Run, shop: SpecServer) -> None:
+    run("add", "A", "--price", "1GBP")
+    run("sync")
+    shop.restore()
+    run("add", "B", "--price", "1GBP")
+
+    result = run("sync")
+
+    assert result.exit_code == ExitCode.NEEDS_SHOPPER
+    assert "These changes had been confirmed and are gone from it: add 1 × A" in result.stderr
+    assert json.loads(run("--json", "notifications").stdout)[0]["kind"] == "lost"
+
+
 def test_sync_reports_to_programs(run: Run, shop: SpecServer) -> None:
     run("add", "TEAPOT", "--price", "2.55GBP")
     report = json.loads(run("--json", "sync").stdout)

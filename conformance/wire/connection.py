@@ -131,7 +131,7 @@ class Connection:
 
     def submit_encoded(self, encoded: bytes, seconds: float = CALL_SECONDS) -> service.SubmitOperationsResponse:
         """SubmitOperations with a request that the check encoded itself; raises RpcFailureError."""
-        method = self._channel.unary_unary(
+        method: grpc.UnaryUnaryMultiCallable[bytes, service.SubmitOperationsResponse] = self._channel.unary_unary(
             "/cartsync.v1.CartSyncService/SubmitOperations",
             response_deserializer=service.SubmitOperationsResponse.FromString,
         )

@@ -147,3 +147,61 @@ def requirements(profiles: tuple[str, ...], form: str) -> None:
     from conformance.cli.listing import list_requirements
 
     raise SystemExit(list_requirements(profiles, form))
+
+
+@main.command(
+    epilog="Exit codes: 0 every mutant caught, nothing said against the reference server · 1 not so · 2 usage · "
+    "4 error of the suite itself."
+)
+@click.option("--mutant", "names", multiple=True, metavar="NAME", help="Only these mutants; repeat for several.")
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=0),
+    default=None,
+    help="How many runs against the reference server. [default: 20; 0 with --mutant]",
+)
+@click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="The first of the seeds.")
+@click.option("--budget", default="fast", show_default=True, help="How much fuzzing: fast, standard or deep.")
+@click.option("--jobs", type=click.IntRange(min=1), default=2, show_default=True, help="Servers tested at a time.")
+@click.option(
+    "--replays",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Replay each mutant's failure file so many times, and once against the reference server.",
+)
+@click.option("--whole", is_flag=True, help="Run the whole suite against every mutant, not only until it is caught.")
+@click.option(
+    "--output",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("conformance-report/selftest"),
+    show_default=True,
+    help="Where matrix.md, matrix.json and the reports of each server go.",
+)
+def selftest(
+    names: tuple[str, ...],
+    seeds: int | None,
+    seed: int,
+    budget: str,
+    jobs: int,
+    replays: int,
+    whole: bool,
+    output: Path,
+) -> None:
+    """Prove the suite: catch every wrong server, and find nothing wrong with the reference server."""
+    from conformance.cli.selftesting import SelfTest, run_selftest
+
+    raise SystemExit(
+        run_selftest(
+            SelfTest.checked(
+                names,
+                seed_count=seeds,
+                seed=seed,
+                budget=budget,
+                jobs=jobs,
+                output=output,
+                replay_count=replays,
+                whole=whole,
+            )
+        )
+    )

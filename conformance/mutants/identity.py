@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import sqlite3
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -41,18 +42,22 @@ def _every_token(config: Config) -> Credentials:  # noqa: ARG001 - whatever was 
     return _KnowsEveryToken()
 
 
-class _NamesTheCall(CartSyncServicer):
-    def __init__(self, *parts: Any) -> None:
-        super().__init__(*parts)
-        self._count = 0
+class _NamesTheCredential(CartSyncServicer):
+    """The principal of a call is that of its credential, with something of the credential behind it."""
 
     async def GetSyncPolicy(
         self, request: service_pb2.GetSyncPolicyRequest, context: _Context
     ) -> service_pb2.GetSyncPolicyResponse:
         response = await super().GetSyncPolicy(request, context)
-        self._count += 1
-        response.principal += f"-{self._count}"
+        shown = dict(context.invocation_metadata() or ()).get("authorization", "")
+        response.principal += f"~{zlib.crc32(str(shown).encode())}"
         return response
+
+    async def SubmitOperations(
+        self, request: service_pb2.SubmitOperationsRequest, context: _Context
+    ) -> service_pb2.SubmitOperationsResponse:
+        request.expected_principal = request.expected_principal.partition("~")[0]
+        return await super().SubmitOperations(request, context)
 
 
 class _SharedQueues(SqliteStore):
@@ -216,11 +221,11 @@ MUTANTS = (
         _every_token,
     ),
     Mutant(
-        "renames-the-principal",
-        "Answers GetSyncPolicy with another principal at every call.",
+        "names-the-credential",
+        "Calls one principal by another name for each of its credentials.",
         ("identity/principal-stable",),
         "servicer",
-        _NamesTheCall,
+        _NamesTheCredential,
     ),
     Mutant(
         "queues-shared-by-principals",

@@ -1,7 +1,5 @@
 """Look-ups and snapshots that say something else than what is so."""
 
-
-
 from __future__ import annotations
 
 import asyncio

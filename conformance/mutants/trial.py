@@ -134,14 +134,14 @@ def try_replay(name: str, failure_file: Path, count: int, folder: Path) -> Repla
     return ReplayResult(name, time.monotonic() - started, count, reproduced, passed, note)
 
 
-def in_own_process(log_file: Path, trial: Callable[..., _T], *arguments: object) -> _T:
+def in_own_process(log_file: Path, trial: Callable[[], _T]) -> _T:
     """Call the trial with everything that is printed, by whomever, going to the file."""
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with log_file.open("ab") as log:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
             os.dup2(log.fileno(), stream.fileno())
-    return trial(*arguments)
+    return trial()
 
 
 def _judged(name: str, breaks: tuple[str, ...], settings: RunSettings, started: float) -> MutantResult:

@@ -90,7 +90,8 @@ def plan(rows: Iterable[Row], day: date | None) -> Day:
 def _no_such_day(day: date | None, seen: set[date]) -> str:
     if not seen:
         return "--orders: holds not one row with a readable InvoiceDate. Give orders."
-    have = f"There are orders of {len(seen)} days, {min(seen)} to {max(seen)}"
+    days = f"{len(seen)} days, {min(seen)} to {max(seen)}" if len(seen) > 1 else f"{min(seen)}"
+    have = f"There are orders of {days}"
     return f"--day {day}: no orders of that day. {have}." if day else f"--day is needed. {have}."
 
 

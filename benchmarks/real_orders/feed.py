@@ -41,7 +41,9 @@ class PriceFeed:
 
     def charged(self, sku: str, earliest: int, latest: int) -> frozenset[int]:
         """Every price that may have been in force at some time from `earliest` to `latest` (nanoseconds)."""
-        history = self._history.get(sku, [])
+        history = self._history.get(sku)
+        if history is None:
+            return frozenset()
         ends = [charge.granted for charge in history[1:]] + [latest]
         return frozenset(
             charge.price

@@ -99,6 +99,11 @@ class Relay:
         """Whether the link is down now."""
         return self._down
 
+    @property
+    def answers_on_the_way(self) -> int:
+        """On how many connections something of the server has not arrived yet."""
+        return sum(bool(crossing.answer) for crossing in list(self._crossings))
+
     def go_down(self) -> None:
         """Takes the link down. It is down, and everything over it is cut, when this returns."""
         self._run(self._go_down)

@@ -15,7 +15,8 @@ from conformance.suite.streams import STREAM_SECONDS, answers_in, hello_of, list
 from conformance.suite.wrong import edited, wrong_submissions
 from conformance.wire.connection import RpcFailureError, Stream
 from conformance.wire.device import Answer, Device
-from conformance.wire.story import Story, described
+from conformance.wire.story import Story
+from conformance.wire.wording import described
 
 BURST = 20  # submissions sent at once
 Send = Callable[..., Answer]

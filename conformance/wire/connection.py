@@ -16,6 +16,7 @@ from grpc_status import rpc_status
 
 from conformance.wire.history import History, Lane
 from conformance.wire.target import Target
+from conformance.wire.wording import in_words
 
 CALL_SECONDS = 10.0  # a call that takes longer has failed
 
@@ -167,7 +168,7 @@ class Connection:
 
     def received(self, name: str, message: Message) -> None:
         """Write down a message that arrived."""
-        self.history.add(Lane.SERVER, f"answers {name}", actor=self.actor, message=message)
+        self.history.add(Lane.SERVER, _title(f"answers {name}", message), actor=self.actor, message=message)
 
     def failed(self, name: str, error: grpc.RpcError) -> RpcFailureError:
         """Write down and take apart an error status."""
@@ -177,7 +178,7 @@ class Connection:
         return failure
 
     def _sent(self, name: str, message: Message) -> None:
-        self.history.add(Lane.DEVICE, f"sends {name}", actor=self.actor, message=message)
+        self.history.add(Lane.DEVICE, _title(f"sends {name}", message), actor=self.actor, message=message)
 
     def _call(
         self,
@@ -249,3 +250,8 @@ class Stream:
         cancel = getattr(self._call, "cancel", None)
         if cancel is not None:
             cancel()
+
+
+def _title(what: str, message: Message) -> str:
+    words = in_words(message)
+    return f"{what}: {words}" if words else what

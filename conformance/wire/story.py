@@ -15,6 +15,7 @@ from conformance.wire.device import Device
 from conformance.wire.history import History, Lane
 from conformance.wire.shop import Shop
 from conformance.wire.target import Target
+from conformance.wire.wording import described
 
 
 class Story:
@@ -245,20 +246,6 @@ def policy_of(reason: reason_pb2.Reason.ValueType) -> reason_pb2.ReasonPolicy:
     options = reason_pb2.Reason.DESCRIPTOR.values_by_number[reason].GetOptions()
     policy: reason_pb2.ReasonPolicy = options.Extensions[reason_pb2.reason_policy]
     return policy
-
-
-def described(outcome: outcome_pb2.Outcome) -> str:
-    """An outcome in a few words: state, reason, whether it changed anything."""
-    if outcome.state not in reason_pb2.OutcomeState.values():
-        return f"an unknown state {outcome.state}"
-    state = _short(reason_pb2.OutcomeState.Name(outcome.state))
-    if outcome.HasField("refusal"):
-        known = outcome.refusal.reason in reason_pb2.Reason.values()
-        name = _short(reason_pb2.Reason.Name(outcome.refusal.reason)) if known else str(outcome.refusal.reason)
-        return f"{state} / {name}"
-    if outcome.state == reason_pb2.OUTCOME_STATE_APPLIED:
-        return f"{state}, changed" if outcome.changed else f"{state}, nothing changed"
-    return state
 
 
 def _short(name: str) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from conformance.oracle.cart_rules import RULES
-from conformance.oracle.values import Attempt, Discard, ObservedResult, State, Stock
+from conformance.oracle.values import Add, Adjust, Attempt, Discard, ObservedResult, Set, State, Stock
 from conformance.oracle.world import Answer, Queue, Record, Shop, World
 
 _RULE_OF_REASON = {reason: slug for reason, slug, _ in RULES} | {
@@ -109,6 +109,15 @@ class Miss:
         )
 
 
+def slug_of_other_key(miss: Miss) -> str:
+    """The requirement broken by an answer that carries the key of another operation."""
+    if miss.place in miss.context.conflicted:
+        return "deciding/conflict-unrecorded"
+    if miss.key_elsewhere:
+        return "deciding/key-scope"
+    return "deciding/sequence-conflict" if miss.observed.replayed else "answers/one-per-attempt"
+
+
 def slug_of(miss: Miss) -> str:
     """The requirement broken by an answer of another state or reason, or with another replayed flag."""
     sequence = miss.attempt.operation.sequence
@@ -118,7 +127,11 @@ def slug_of(miss: Miss) -> str:
         "RATE_LIMITED",
         "BACKEND_UNAVAILABLE",
     ):
-        return miss.answer.outcome.rule
+        ordered = miss.answer.outcome.reason == "SEQUENCE_GAP" and miss.reason in (
+            "RATE_LIMITED",
+            "BACKEND_UNAVAILABLE",
+        )
+        return "deciding/refusal-order" if ordered else miss.answer.outcome.rule
     return _next_in_line(miss)
 
 
@@ -127,6 +140,10 @@ def _behind_watermark(miss: Miss, record: Record) -> str:
     if expected.state is State.PURGED:
         return "retention/purged-not-executed"
     if observed.state is State.PURGED:
+        if miss.context.crash:
+            return "durability/restart-keeps-records"
+        if miss.shop.now > record.decided_at:
+            return "retention/records-kept"
         return _record_missing(miss, record, "retention/records-kept")
     if not miss.answer.replayed:
         return expected.rule  # the conflicts
@@ -150,7 +167,7 @@ def _behind_watermark(miss: Miss, record: Record) -> str:
         return "deciding/replay-verbatim" if record.seen is not None else _unseen(miss, "deciding/replay-verbatim")
     if observed.state is State.APPLIED:
         return _executed_again(miss, record)
-    return _record_missing(miss, record, "deciding/duplicates-first")
+    return miss.context.trouble or "deciding/duplicates-first"
 
 
 def _executed_again(miss: Miss, record: Record) -> str:
@@ -243,8 +260,9 @@ def _judged_otherwise(miss: Miss) -> str:
     if miss.is_discard:
         return "discard/cancels-undecided" if observed.state is State.APPLIED else "discard/never-refused"
     if reason == "BACKEND_UNAVAILABLE":
-        expired = expected.reason == "REPLAY_WINDOW_EXPIRED"
-        return "retention/window-before-backend" if expired else _without_backend(miss)
+        if expected.reason == "REPLAY_WINDOW_EXPIRED":
+            return "retention/window-before-backend"
+        return "deciding/refusal-order" if reason in expected.also_refused_by else _without_backend(miss)
     if reason == "REPLAY_WINDOW_EXPIRED" and expected.state is State.APPLIED:
         age = miss.attempt.age
         return (
@@ -260,14 +278,27 @@ def _judged_otherwise(miss: Miss) -> str:
 
 
 def _without_backend(miss: Miss) -> str:
-    line = miss.answer.outcome.line
-    return "stock/decrease-free" if line is not None and line.after <= line.before else "backend/deferred"
+    return "backend/deferred" if _raises(miss) else "stock/decrease-free"
+
+
+def _raises(miss: Miss) -> bool:
+    """Whether the operation would leave its line with more than it has."""
+    intent = miss.attempt.operation.intent
+    match intent:
+        case Add():
+            return True
+        case Adjust(delta=delta):
+            return delta > 0
+        case Set(cart=cart, sku=sku, quantity=quantity):
+            return quantity > miss.world.cart(cart).quantity(sku)
+        case _:
+            return False
 
 
 def _refused_without_cause(miss: Miss) -> str:
     expected, reason = miss.answer.outcome, miss.reason
-    line, intent = expected.line, miss.attempt.operation.intent
-    if line is not None and line.after <= line.before and reason in _NEED_A_RAISE:
+    intent = miss.attempt.operation.intent
+    if reason in _NEED_A_RAISE and not _raises(miss):
         return "stock/decrease-free"
     if reason == "INSUFFICIENT_INVENTORY" and getattr(intent, "stock", None) is Stock.CLAMP:
         return "stock/clamp"

@@ -38,6 +38,19 @@ class Refutation(Exception):  # noqa: N818 - it is a finding, not an error
         self.observed = observed
 
 
+_SHOW_A_RACE = frozenset(
+    {
+        "effects/exactly-once",
+        "deciding/replay-verbatim",
+        "deciding/replayed-flag",
+        "deciding/duplicates-first",
+        "revision/increases",
+        "revision/judged-at",
+    }
+)
+"""What a lost race looks like when it is taken for one submission after the other."""
+
+
 def _unobserved(moment: Moment) -> World:
     """A matcher for playing without observing."""
     return moment.after
@@ -239,20 +252,20 @@ class Judge:
     def _refuted(self, mismatches: Sequence[Mismatch]) -> Refutation:
         nearest = mismatches[0]
         slug = nearest.slug
-        if self.context.race and not slug.startswith("answers/"):
+        if self.context.race and slug in _SHOW_A_RACE:
             slug = f"effects/concurrent-{self.context.race}"
         return Refutation(slug, nearest.summary, nearest.expected, nearest.observed)
 
     def _check_shape(self, submission: Submission, answer: ObservedAnswer) -> None:
         """spec: answers/one-per-attempt, answers/watermark"""
-        wanted = [(a.operation.key, a.operation.sequence) for a in submission.attempts]
-        observed = [(result.outcome.key, result.outcome.sequence) for result in answer.results]
+        wanted = [attempt.operation.sequence for attempt in submission.attempts]
+        observed = [result.outcome.sequence for result in answer.results]
         if wanted != observed:
             raise Refutation(
                 "answers/one-per-attempt",
                 f"{len(wanted)} operations were sent and {len(observed)} results came back, not one for each in order",
-                f"sequences {', '.join(str(sequence) for _, sequence in wanted)}",
-                f"sequences {', '.join(str(sequence) for _, sequence in observed) or 'none'}",
+                f"sequences {', '.join(map(str, wanted))}",
+                f"sequences {', '.join(map(str, observed)) or 'none'}",
             )
         if answer.queue != submission.queue:
             raise Refutation("answers/watermark", "an answer names another queue", submission.queue, answer.queue)
@@ -274,10 +287,9 @@ class Judge:
             )
 
     def _watermark_slug(self, answer: ObservedAnswer) -> str:
-        states = [result.outcome.state for result in answer.results]
-        if State.REJECTED in states and State.APPLIED not in states:
-            return "deciding/rejection-advances"
-        return "answers/watermark"
+        stuck = next((r.outcome for r in answer.results if r.outcome.sequence == answer.watermark + 1), None)
+        rejected = stuck is not None and stuck.state is State.REJECTED
+        return "deciding/rejection-advances" if rejected else "answers/watermark"
 
     def _remember(self, submission: Submission, answer: ObservedAnswer) -> None:
         places = [(submission.queue, result.outcome.sequence) for result in answer.results]

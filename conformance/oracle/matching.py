@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from conformance.oracle.attribution import Context, Miss, slug_of
+from conformance.oracle.attribution import Context, Miss, slug_of, slug_of_other_key
 from conformance.oracle.reasons import REASONS
 from conformance.oracle.values import (
     Adjustment,
@@ -30,7 +30,7 @@ def result(shop: Shop, context: Context, moment: Moment) -> World | Mismatch:
     operation, seen = attempt.operation, observed.outcome
     if (seen.key, seen.sequence) != (operation.key, operation.sequence):
         return Mismatch(
-            "answers/one-per-attempt",
+            slug_of_other_key(Miss(before, shop, queue_id, attempt, answer, observed, context)),
             f"the result for operation {operation.sequence} carries another key or sequence",
             f"key {operation.key}, sequence {operation.sequence}",
             f"key {seen.key}, sequence {seen.sequence}",

@@ -19,7 +19,7 @@ from conformance.oracle.values import (
     Offer,
     State,
 )
-from conformance.oracle.world import Queue, Shop, World
+from conformance.oracle.world import Queue, Record, Shop, World
 from conformance.oracle.worlds import Mismatch
 
 
@@ -139,7 +139,7 @@ def _observed_prices(world: World, sku: str) -> set[Money]:
 def lookup(shop: Shop, context: Context, world: World, observed: ObservedLookup) -> World | Mismatch:
     """Compare the answer to a look-up; what was seen of records is noted in them."""
     for status in observed.statuses:
-        matched = _status(shop, context, world, observed.queue, status)
+        matched = _status(shop, context, world, observed, status)
         if isinstance(matched, Mismatch):
             return replace(matched, stage=matched.stage + status.sequence)
         world = matched
@@ -151,8 +151,11 @@ def lookup(shop: Shop, context: Context, world: World, observed: ObservedLookup)
     return world
 
 
-def _status(shop: Shop, context: Context, world: World, queue_id: str, status: ObservedStatus) -> World | Mismatch:
-    queue, sequence = world.queue(queue_id), status.sequence
+def _status(
+    shop: Shop, context: Context, world: World, observed: ObservedLookup, status: ObservedStatus
+) -> World | Mismatch:
+    queue_id, sequence = observed.queue, status.sequence
+    queue = world.queue(queue_id)
     if sequence > queue.watermark:
         if status.decidedness == "UNDECIDED":
             return world
@@ -162,12 +165,17 @@ def _status(shop: Shop, context: Context, world: World, queue_id: str, status: O
     if status.decidedness == "PURGED":
         if shop.may_be_pruned(record):
             return _pruned(world, queue_id, queue, sequence)
-        slug = context.trouble or (
-            "deciding/rejection-recorded" if record.outcome.state is State.REJECTED else "retention/records-kept"
-        )
+        if context.crash:
+            slug = "durability/restart-keeps-records"
+        elif record.outcome.state is State.REJECTED and shop.now <= record.decided_at:
+            slug = "deciding/rejection-recorded"
+        else:
+            slug = context.trouble or "retention/records-kept"
         return _differs(slug, sequence, "DECIDED", status)
     if status.decidedness == "UNDECIDED":
-        return _differs(_undecided_unduly(shop, context, queue, sequence), sequence, "DECIDED", status)
+        behind = observed.watermark >= sequence
+        slug = "lookup/statuses" if behind else _undecided_unduly(shop, context, queue.records[sequence - 1])
+        return _differs(slug, sequence, "DECIDED", status)
     if record.pruned:
         return _differs("retention/lookup-purged", sequence, "PURGED", status)
     seen = status.outcome
@@ -200,8 +208,7 @@ def _decided_unduly(context: Context, queue_id: str, sequence: int) -> str:
     return context.trouble or "lookup/statuses"
 
 
-def _undecided_unduly(shop: Shop, context: Context, queue: Queue, sequence: int) -> str:
-    record = queue.records[sequence - 1]
+def _undecided_unduly(shop: Shop, context: Context, record: Record) -> str:
     if context.crash == "kill" and record.seen is not None:
         return "durability/answer-after-commit"
     if context.trouble:
@@ -210,7 +217,7 @@ def _undecided_unduly(shop: Shop, context: Context, queue: Queue, sequence: int)
         return "retention/watermark-kept"
     if record.outcome.state is State.REJECTED:
         return "deciding/rejection-recorded"
-    return "lookup/statuses"
+    return "durability/answer-after-commit" if record.seen is not None else "lookup/statuses"
 
 
 def _differs(slug: str, sequence: int, expected: str, status: ObservedStatus) -> Mismatch:

@@ -52,11 +52,10 @@ class Device:
             dict(self.revisions),
         )
 
-    def enqueue(self, step: Enqueue, sku: str, offer: Offer | None, new_id: Callable[[], str]) -> Operation:
-        """Write down an intent."""
-        first = self.operations[0].key if self.operations else None
+    def enqueue(self, step: Enqueue, sku: str, offer: Offer | None, key: str) -> Operation:
+        """Write down an intent under `key`."""
         operation = Operation(
-            key=first if step.reuse and first else new_id(),
+            key=key,
             sequence=len(self.operations) + 1,
             previous_key=self.operations[-1].key if self.operations else "",
             intent=self._intent(step, sku, offer),

@@ -16,7 +16,7 @@ from conformance.oracle.world import named_cart
 from conformance.plans import steps
 from conformance.plans.devices import Device
 from conformance.plans.stage import CallRefusedError, Means, Stage
-from conformance.plans.steps import Fate, Plan, Send, Span, Step, Twist, Via
+from conformance.plans.steps import Fate, Plan, Reuse, Send, Span, Step, Twist, Via
 
 _DAY = 86_400.0
 _PATIENCE = 6  # submissions lost in a row before a server counts as not answering
@@ -54,7 +54,10 @@ class Play:
 
     def open(self) -> None:
         """Fill the shop."""
+        named = {step.sku for step in self._plan.steps if isinstance(step, steps.Enqueue)}
         for product in self._plan.products:
+            if product.sku not in named:
+                continue  # nobody will ask for it
             offer = Offer(Money(product.currency, product.price), product.listed, product.available)
             self._put_offer(product.sku, offer)
 
@@ -67,7 +70,16 @@ class Play:
     def enqueue(self, step: steps.Enqueue) -> None:
         """A device writes something down."""
         sku = self.stage.sku(step.sku)
-        self.device(step.device).enqueue(step, sku, self.judge.shop.offer(sku), self.stage.new_id)
+        self.device(step.device).enqueue(step, sku, self.judge.shop.offer(sku), self._key(step))
+
+    def _key(self, step: steps.Enqueue) -> str:
+        own = self.device(step.device)
+        lenders = {
+            Reuse.NONE: [],
+            Reuse.OWN: [own],
+            Reuse.OTHER: [other for other in self.devices.values() if other.queue_id != own.queue_id],
+        }[step.reuse]
+        return next((lender.operations[0].key for lender in lenders if lender.operations), "") or self.stage.new_id()
 
     def discard(self, step: steps.Discard) -> None:
         """A device cancels something."""
@@ -213,7 +225,8 @@ class Play:
     def set_offer(self, step: steps.SetOffer) -> None:
         """An offer changes; a product keeps its currency."""
         product = self._products.get(step.sku)
-        if product is not None and Means.OFFERS in self.stage.means:
+        known = self.judge.shop.offer(self.stage.sku(step.sku)) is not None
+        if product is not None and known and Means.OFFERS in self.stage.means:
             self._put_offer(step.sku, Offer(Money(product.currency, step.price), step.listed, step.available))
 
     def _put_offer(self, name: str, offer: Offer) -> None:
@@ -319,9 +332,10 @@ class Play:
     def survey(self) -> None:
         """Read everything there is to read."""
         for device in list(self.devices.values()):
+            self.look_up(steps.LookUp(device.name))
+        for device in list(self.devices.values()):
             for cart in self._carts:
                 self.read_cart(steps.ReadCart(device.name, cart))
-            self.look_up(steps.LookUp(device.name))
         if Means.EFFECTS in self.stage.means:
             self.judge.ledger_read(self.stage.effects())
         self.judge.state_seen()

@@ -183,8 +183,9 @@ class LiveStage:
     def crash_at_commit(self, device: str, submission: Submission, *, committed: bool) -> bool:
         """Send, and let the server die before or after the commit."""
         self._story.shop.abort(control.FAIL_POINT_AFTER_COMMIT if committed else control.FAIL_POINT_BEFORE_COMMIT)
-        self._connection(device).submit_later(self._request(submission))
+        pending = self._connection(device).submit_later(self._request(submission))
         died = self._story.target.await_exit()
+        pending.cancel()  # a call that nothing refers to any more would be given up before the server has it
         self._story.history.add(Lane.SERVER, "dies at the fail point" if died else "did not die at the fail point")
         if not died:
             self._story.target.kill()
@@ -194,8 +195,10 @@ class LiveStage:
 
     def kill_during(self, device: str, submission: Submission) -> None:
         """Send, and kill the server at once."""
-        self._connection(device).submit_later(self._request(submission)).wait(self._story.rng.uniform(0.0, CUT_SECONDS))
+        pending = self._connection(device).submit_later(self._request(submission))
+        pending.wait(self._story.rng.uniform(0.0, CUT_SECONDS))
         self.kill()
+        pending.cancel()
 
     def race(
         self, left: tuple[str, Submission], right: tuple[str, Submission], *, held: bool

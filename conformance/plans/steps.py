@@ -46,6 +46,14 @@ class Guard(StrEnum):
     ZERO = "zero"  # any change by another queue refuses
 
 
+class Reuse(StrEnum):
+    """Under which key an operation goes that should have had one of its own."""
+
+    NONE = "none"
+    OWN = "own"  # that of the device's first operation
+    OTHER = "other"  # that of another queue's first operation, which is no reuse
+
+
 class Age(StrEnum):
     """How old an operation says it is when first sent."""
 
@@ -116,7 +124,7 @@ class Enqueue:
     guard: Guard = Guard.NONE
     age: Age = Age.FRESH
     feature: bool = False  # requires a feature that no server has
-    reuse: bool = False  # under the key of the device's first operation
+    reuse: Reuse = Reuse.NONE
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,22 @@ from hypothesis import strategies as st
 
 from conformance.plans import steps
 from conformance.plans.stage import Means
-from conformance.plans.steps import Age, Consent, Fate, Guard, Kind, Plan, Product, Seen, Send, Span, Step, Twist, Via
+from conformance.plans.steps import (
+    Age,
+    Consent,
+    Fate,
+    Guard,
+    Kind,
+    Plan,
+    Product,
+    Reuse,
+    Seen,
+    Send,
+    Span,
+    Step,
+    Twist,
+    Via,
+)
 
 Move = st.SearchStrategy[tuple[Step, ...]]
 
@@ -96,7 +111,8 @@ def refused_intents(family: Family) -> st.SearchStrategy[steps.Enqueue]:
             {"feature": True},
             {"kind": Kind.SET, "cart": CARTS[1]},
             {"seen": Seen.FOREIGN},
-            {"reuse": True},
+            {"reuse": Reuse.OWN},
+            {"reuse": Reuse.OTHER},
             {"age": Age.BEYOND_WINDOW},
         )
     )
@@ -253,6 +269,19 @@ def clock(family: Family) -> Move:
         _device(family),
         spans,
         st.integers(0, 3),
+    )
+
+
+def expired_trouble(family: Family) -> Move:
+    """An operation too old to be decided, sent while the backing services are away."""
+    return st.builds(
+        lambda device: (
+            steps.Enqueue(device, Kind.ADD, CARTS[0], SKUS[0], age=Age.BEYOND_WINDOW),
+            steps.Backend(False),
+            Send(device),
+            steps.Backend(True),
+        ),
+        _device(family),
     )
 
 
@@ -421,6 +450,7 @@ RETENTION = Family(
         (2, discard, _NOTHING),
         (1, read, _NOTHING),
         (1, backend_trouble, _if(Means.BACKEND)),
+        (2, expired_trouble, _if(Means.BACKEND)),
     ),
     aged_intents,
     needs=_if(Means.CLOCK),

@@ -109,13 +109,13 @@ class ToyServer:
     def decide(self, queue: str, attempt: Attempt) -> ObservedResult:
         operation, tables = attempt.operation, self.tables
         watermark = tables.watermarks.get(queue, 0)
-        if "limits-duplicates" in self.faults and self.allowance == 0:
-            return ObservedResult(self.refused(attempt, "RATE_LIMITED"), False)
-        if "window-before-duplicates" in self.faults and (attempt.age or 0) > self.limits.replay_window:
-            return ObservedResult(self.refused(attempt, "REPLAY_WINDOW_EXPIRED", final=True), False)
-        if "backend-before-duplicates" in self.faults and not self.backend:
-            return ObservedResult(self.refused(attempt, "BACKEND_UNAVAILABLE"), False)
         if operation.sequence <= watermark:
+            if "limits-duplicates" in self.faults and self.allowance == 0:
+                return ObservedResult(self.refused(attempt, "RATE_LIMITED"), False)
+            if "backend-before-duplicates" in self.faults and not self.backend:
+                return ObservedResult(self.refused(attempt, "BACKEND_UNAVAILABLE"), False)
+            if "shop-before-duplicates" in self.faults and self.unlisted(attempt):
+                return ObservedResult(self.refused(attempt, "SKU_UNLISTED", final=True), False)
             return self.behind(queue, attempt)
         if operation.sequence > watermark + 1 and "gap-accepted" not in self.faults:
             details = Details(expected_sequence=watermark + 1)
@@ -128,11 +128,15 @@ class ToyServer:
             return ObservedResult(tables.records[queue, operation.sequence].outcome, True)
         return ObservedResult(self.next_in_line(queue, attempt), False)
 
+    def unlisted(self, attempt: Attempt) -> bool:
+        offer = self.offers.get(getattr(attempt.operation.intent, "sku", ""))
+        return offer is not None and not offer.listed
+
     def behind(self, queue: str, attempt: Attempt) -> ObservedResult:
         operation = attempt.operation
         record = self.tables.records.get((queue, operation.sequence))
         if record is None or self.is_pruned(record):
-            if "pruned-is-fresh" in self.faults:
+            if "pruned-is-fresh" in self.faults and isinstance(operation.intent, Add):
                 return ObservedResult(self.judged(queue, attempt), False)
             if "pruned-is-rejected" in self.faults:
                 return ObservedResult(self.refused(attempt, "REPLAY_WINDOW_EXPIRED", final=True), False)
@@ -149,7 +153,7 @@ class ToyServer:
             same = same and record.attempt.retouched == attempt.retouched
         if not same and "no-payload-check" not in self.faults:
             return ObservedResult(self.refused(attempt, "PAYLOAD_MISMATCH"), False)
-        if "executes-duplicates" in self.faults and not isinstance(operation.intent, Discard):
+        if "executes-duplicates" in self.faults and isinstance(operation.intent, Add):
             return ObservedResult(self.judged(queue, attempt), False)
         outcome = record.outcome
         if "replay-recomputed" in self.faults and outcome.line is not None:
@@ -430,11 +434,11 @@ class ToyStage:
         return self.server.answer(submission)
 
     def losing_last(self, submission: Submission) -> ObservedAnswer:
-        self.server.answer(Submission(submission.queue, submission.attempts[:-1]))
+        answer = self.server.answer(Submission(submission.queue, submission.attempts[:-1]))
         kept = copy.deepcopy(self.server.tables)
-        answer = self.server.answer(submission)
+        last = self.server.answer(Submission(submission.queue, submission.attempts[-1:]))
         self.server.tables = kept
-        return answer
+        return ObservedAnswer(submission.queue, last.watermark, (*answer.results, *last.results))
 
     def stream(self, device: str, submissions: Sequence[Submission], *, cut: bool) -> Sequence[ObservedAnswer]:
         answers = [answer for submission in submissions if (answer := self.submit(device, submission)) is not None]

@@ -154,6 +154,9 @@ class Recorder:
             elif self.settings.only and not result.checks:
                 result.verdict, result.note = verdicts.NOT_TESTABLE, "not selected in this run"
         profiles = [verdicts.judge_profile(name, requirements) for name in self.settings.profiles]
+        for profile in profiles:
+            if self.settings.only and profile.verdict == verdicts.PASSED:
+                profile.verdict = verdicts.NOT_TESTABLE  # some of its checks may have been left out
         report = report_pb2.Report(
             suite=report_pb2.SuiteIdentity(
                 version=self.suite_version, spec_version=SPEC_VERSION, spec_digest=self.register.digest

@@ -51,6 +51,12 @@ _SHOW_A_RACE = frozenset(
 """What a lost race looks like when it is taken for one submission after the other."""
 
 
+def _least_watermark(answer: ObservedAnswer) -> int:
+    """The watermark that covers every final outcome of an answer."""
+    finals = [r.outcome.sequence for r in answer.results if matching.is_final(r.outcome.state)]
+    return max(finals, default=0)
+
+
 def _unobserved(moment: Moment) -> World:
     """A matcher for playing without observing."""
     return moment.after
@@ -135,7 +141,8 @@ class Judge:
         self._check_shape(submission, answer)
         before = self.worlds
         self._play([Part(submission, answer.results)])
-        self._watermark(submission, answer, exact=not overlapping and not self._may_overlap(before))
+        if not overlapping or answer.watermark < _least_watermark(answer):
+            self._watermark(submission, answer, exact=not self._may_overlap(before))
         self._remember(submission, answer)
         self._calm()
 
@@ -272,8 +279,7 @@ class Judge:
 
     def _watermark(self, submission: Submission, answer: ObservedAnswer, *, exact: bool) -> None:
         """spec: answers/watermark"""
-        finals = [r.outcome.sequence for r in answer.results if matching.is_final(r.outcome.state)]
-        least = max(finals, default=0)
+        least = _least_watermark(answer)
         reached = {world.queue(submission.queue).watermark for world in closure(self.worlds, self.shop)}
         wrong = answer.watermark < least or answer.watermark > max(reached)
         if exact:

@@ -15,7 +15,7 @@ from conformance.oracle.values import Money, ObservedAnswer, Offer, Submission
 from conformance.oracle.world import named_cart
 from conformance.plans import steps
 from conformance.plans.devices import Device
-from conformance.plans.stage import CallRefusedError, Means, Stage
+from conformance.plans.stage import ANSWERS_MISSING, ANSWERS_TOO_MANY, CallRefusedError, Means, Stage
 from conformance.plans.steps import Fate, Plan, Reuse, Send, Span, Step, Twist, Via
 
 _DAY = 86_400.0
@@ -166,7 +166,7 @@ class Play:
     def _stream(self, device: Device, submissions: list[Submission], *, cut: bool) -> None:
         answers = self._guarded(submissions[0], lambda: self.stage.stream(device.name, submissions, cut=cut))
         for submission, answer in zip(submissions, answers, strict=False):
-            self.judge.answered(submission, answer, overlapping=True)
+            self.judge.answered(submission, answer, overlapping=submission is not submissions[-1])
             self._heard(device, answer)
         for submission in submissions[len(answers) :]:
             self.judge.lost(submission)
@@ -208,7 +208,7 @@ class Play:
         except CallRefusedError as refused:
             raise Refutation(
                 self._slug_of_refusal(refused, submission),
-                f"a well-formed submission ended with {refused}",
+                f"well-formed submissions ended with {refused}",
                 "an answer for each of its operations",
                 str(refused),
             ) from refused
@@ -216,8 +216,8 @@ class Play:
     def _slug_of_refusal(self, refused: CallRefusedError, submission: Submission) -> str:
         if refused.reason == "STORE_CHANGED":
             return "store/id-survives-restart" if self.judge.shop.crash_count else "store/changed-refused"
-        if refused.reason == "PRINCIPAL_MISMATCH":
-            return "identity/principal-stable"
+        if refused.reason in _SLUGS_OF_REFUSALS:
+            return _SLUGS_OF_REFUSALS[refused.reason]
         return self.judge.expected_refusal(submission) or "answers/one-per-attempt"
 
     # The shop.
@@ -364,6 +364,13 @@ class Play:
                     "none",
                 )
 
+
+_SLUGS_OF_REFUSALS = {
+    "PRINCIPAL_MISMATCH": "identity/principal-stable",
+    "CREDENTIAL_INVALID": "identity/principal-stable",
+    ANSWERS_MISSING: "sync/half-close-drains",
+    ANSWERS_TOO_MANY: "sync/one-answer-each",
+}
 
 _ACTIONS: dict[type[Step], Callable[[Play, Any], None]] = {
     steps.Enqueue: Play.enqueue,

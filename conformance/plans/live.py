@@ -28,7 +28,7 @@ from conformance.oracle.values import (
     Offer,
     Submission,
 )
-from conformance.plans.stage import CallRefusedError, Means
+from conformance.plans.stage import ANSWERS_MISSING, ANSWERS_TOO_MANY, CallRefusedError, Means
 from conformance.wire import Connection, Lane, PendingCall, RpcFailureError, Story
 
 OVERTAKE_SECONDS = 0.3  # a submission that waits longer while another is held waits for it, as under a lock
@@ -159,9 +159,12 @@ class LiveStage:
             while len(answers) < wanted:
                 heard = self._heard(stream.hear)
                 if heard is None:
-                    break
+                    told = f"after {len(answers)} answers to {len(submissions)} submissions"
+                    raise CallRefusedError("OK", ANSWERS_MISSING, told)
                 if heard.WhichOneof("message") == "outcomes":
                     answers.append(translation.answer(heard.outcomes.queue, heard.outcomes.results))
+            if not cut and self._heard(stream.hear) is not None:
+                raise CallRefusedError("OK", ANSWERS_TOO_MANY, f"more answers than {len(submissions)} submissions")
         stream.cut()
         return answers
 

@@ -37,6 +37,10 @@ class Means(StrEnum):
     STREAM = "stream"
 
 
+ANSWERS_MISSING = "ANSWERS_MISSING"  # a stream ended with OK before everything on it was answered
+ANSWERS_TOO_MANY = "ANSWERS_TOO_MANY"  # a stream went on after everything on it was answered
+
+
 class CallRefusedError(Exception):
     """A call ended with a status that says it is wrong, or that the store or the principal is another."""
 

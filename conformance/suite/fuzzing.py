@@ -10,10 +10,11 @@ from hypothesis.configuration import set_hypothesis_home_dir
 
 from conformance.exceptions import NotTestableError, ViolationError
 from conformance.oracle import Refutation, TooManyWorldsError
-from conformance.plans.campaign import Failure, Limit, campaign, size_of
+from conformance.plans.campaign import Limit, campaign
 from conformance.plans.execute import Play
 from conformance.plans.files import from_json, to_json
 from conformance.plans.live import LiveStage, means_of
+from conformance.plans.shrinking import Failure
 from conformance.plans.stage import Means
 from conformance.plans.steps import Plan
 from conformance.plans.strategies import Family
@@ -35,8 +36,9 @@ def fuzz(run: Run, family: Family, *, share: float = 1.0) -> None:
     replayed = run.settings.plan
     if replayed is not None:
         plan = from_json(replayed)
-        if refutation := player(plan):
-            raise player.violation(Failure(plan, refutation))
+        for _ in range(REPLAYS):
+            if refutation := player(plan):
+                raise player.violation(Failure(plan, refutation))
         return
     if not family.possible(means):
         missing = ", ".join(sorted(family.needs - means))
@@ -50,14 +52,14 @@ def fuzz(run: Run, family: Family, *, share: float = 1.0) -> None:
 
 
 class _Player:
-    """Plays plans, each in a story of its own. The story of the smallest failure stays open: it is the evidence."""
+    """Plays plans, each in a story of its own. The story of the last failure stays open: it is the evidence."""
 
     def __init__(self, run: Run, family: Family, means: frozenset[Means]) -> None:
         self._run = run
         self._name = f"fuzz-{family.name}"
         self._means = means
         self._count = 0
-        self._evidence: tuple[tuple[int, int], Story] | None = None
+        self._evidence: Story | None = None
 
     def __call__(self, plan: Plan) -> Refutation | None:
         """Play one plan."""
@@ -74,17 +76,16 @@ class _Player:
             story.operation_count = play.judge.judged_count
         self._count += 1
         self._run.plan_executed(self._count)
-        self._keep_or_end(plan, story, failed=refutation is not None)
+        self._keep_or_end(story, failed=refutation is not None)
         return refutation
 
-    def _keep_or_end(self, plan: Plan, story: Story, *, failed: bool) -> None:
-        size = size_of(plan)
-        if not failed or (self._evidence is not None and self._evidence[0] < size):
+    def _keep_or_end(self, story: Story, *, failed: bool) -> None:
+        if not failed:
             self._run.end_story(story)
             return
         if self._evidence is not None:
-            self._run.end_story(self._evidence[1])
-        self._evidence = (size, story)
+            self._run.end_story(self._evidence)
+        self._evidence = story
 
     def confirmed(self, failure: Failure) -> Failure:
         """The failure as it shows in a replay; said to be seen once where it does not show again."""

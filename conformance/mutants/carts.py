@@ -207,6 +207,26 @@ class _ChangeAtOldRevision(Decider):
         return result
 
 
+class _JudgesAhead(_Outcomes):
+    """What changes nothing is told the revision that the next change will have."""
+
+    def retouch(self, outcome: outcome_pb2.Outcome, cart: CartHead | None) -> None:
+        if cart is not None and not outcome.changed:
+            outcome.revision += 1
+
+
+class _AnythingMakesTheCart(SqliteStore):
+    """Whatever is decided on a cart that is not there leaves an empty one behind."""
+
+    async def commit(self, changes: Changes) -> bool:
+        made = {
+            cart_id: CartHead(revision=1, currency_code="EUR", update_time_us=changes.contact_time_us)
+            for cart_id, head in changes.expected_carts.items()
+            if head is None and cart_id not in changes.carts and changes.records
+        }
+        return await super().commit(replace(changes, carts={**changes.carts, **made}))
+
+
 class _MovesWithoutChange(SqliteStore):
     """A cart that was looked at gets a new revision, changed or not."""
 
@@ -291,6 +311,13 @@ MUTANTS = (
         ("cart/remove-missing",),
         "decider",
         judged_by(_MissingLinesRefused),
+    ),
+    Mutant(
+        "anything-makes-a-cart",
+        "Makes an empty cart for whatever is decided on one that is not there.",
+        ("cart/made-by-first-add",),
+        "open_store",
+        stored_in(_AnythingMakesTheCart),
     ),
     Mutant(
         "set-makes-a-cart",
@@ -396,6 +423,13 @@ MUTANTS = (
         ("revision/judged-at",),
         "decider",
         _RejectedAtNothing,
+    ),
+    Mutant(
+        "judged-at-the-next-revision",
+        "Says of what changed nothing that it was judged at the revision of the next change.",
+        ("revision/replayable", "revision/judged-at"),
+        "decider",
+        _JudgesAhead,
     ),
     Mutant(
         "change-at-the-old-revision",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 
 from cartsync.v1 import cart_pb2, reason_pb2, service_pb2
@@ -10,10 +11,9 @@ from cartsync.v1 import cart_pb2, reason_pb2, service_pb2
 from conformance.mutants.mutant import Mutant, stored_in
 from reference_server.engine.offers import OfferLookup
 from reference_server.engine.snapshot import CartPricing
-from reference_server.engine.state import CartContents, QueueMark, RecordRange
+from reference_server.engine.state import CartContents, RecordRange
 from reference_server.service.submissions import Submissions
 from reference_server.settlement import CartReading, Lookup, Settlement
-from reference_server.storage import Operand, Wanted
 from reference_server.storage.sqlite import SqliteStore
 
 
@@ -41,17 +41,16 @@ class _LookUpCancels(SqliteStore):
 
     async def read_range(self, principal: str, queue_id: str, first: int, last: int) -> RecordRange:
         found = await super().read_range(principal, queue_id, first, last)
-        if found.decided_through_sequence < last and found.contact_time_us is not None:
-            wanted = Wanted(principal, queue_id, (Operand(first, ""),))
-            reading = await super().read(wanted)
-            mark = QueueMark(last, reading.queue.last_key)
-            await self._run(lambda: self._writing(lambda: self._move(principal, queue_id, mark)))
+        if found.decided_through_sequence < last:
+            await self._run(lambda: self._writing(lambda: self._move(principal, queue_id, last)))
         return found
 
-    def _move(self, principal: str, queue_id: str, mark: QueueMark) -> None:
+    def _move(self, principal: str, queue_id: str, last: int) -> None:
+        now_us = time.time_ns() // 1000
         self._connection.execute(
-            "UPDATE queues SET decided_through_sequence = ? WHERE principal = ? AND queue_id = ?",
-            (mark.decided_through_sequence, principal, queue_id),
+            "INSERT INTO queues (principal, queue_id, decided_through_sequence, last_key, contact_time_us) "
+            "VALUES (?, ?, ?, '', ?) ON CONFLICT (principal, queue_id) DO UPDATE SET decided_through_sequence = ?",
+            (principal, queue_id, last, now_us, last),
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import ClassVar
 
 from cartsync.v1 import service_pb2
 
@@ -165,6 +166,27 @@ class _WrongSpoilsEarlier(SyncStream):
             await self._write(service_pb2.SyncResponse(outcomes=outcomes))
 
 
+class _SaysReceived(SyncStream):
+    """Takes what a stream has read for decided when the client comes back, even if the stream was cut before that."""
+
+    _received: ClassVar[dict[tuple[str, str], int]] = {}
+
+    async def open(self, first: service_pb2.SyncRequest) -> service_pb2.Welcome:
+        welcome = await super().open(first)
+        received = self._received.get((self._principal, self._queue_id), 0)
+        welcome.queue.decided_through_sequence = max(welcome.queue.decided_through_sequence, received)
+        return welcome
+
+    async def _answer_pending(self) -> None:
+        while (message := await self._pending.get()) is not None:
+            if isinstance(message, Exception):
+                raise message
+            for attempt in message.submit.attempts:
+                self._received[self._principal, self._queue_id] = attempt.operation.sequence
+            await asyncio.sleep(0.01)  # the work that makes deciding later than reading
+            await self._write(service_pb2.SyncResponse(outcomes=await self.answer(message)))
+
+
 class _OlderStays(Claims):
     """A queue has as many streams as were opened."""
 
@@ -271,6 +293,13 @@ MUTANTS = (
         ("sync/wrong-submit",),
         "stream",
         _WrongSpoilsEarlier,
+    ),
+    Mutant(
+        "welcome-says-received",
+        "Takes what it had received over a cut stream for decided, so that the client never sends it again.",
+        ("sync/cut", "sync/welcome"),
+        "stream",
+        _SaysReceived,
     ),
     Mutant(
         "older-stream-stays",

@@ -89,6 +89,28 @@ def test_what_was_looked_up_undecided_is_decided_when_it_comes(story: Story) -> 
 
 
 @requirement("lookup/decides-nothing")
+def test_looking_ahead_of_a_queue_at_work_cancels_nothing(story: Story) -> None:
+    """Looks up what a queue with decided operations has not sent yet; it is decided when it comes, in full."""
+    phone = story.device()
+    tea = story.sku()
+    story.expect_applied(phone.submit(phone.add(tea)).only, slug="cart/add-adds")
+    second, third = phone.add(tea, 2), phone.add(tea, 4)
+    found = phone.lookup(1, 3)
+    story.expect(
+        [status.decidedness for status in found.statuses][1:] == [UNDECIDED] * 2,
+        "a look-up calls what never came decided",
+        expected="2 and 3 undecided",
+        observed=found,
+        slug="lookup/statuses",
+    )
+    for operation in (second, third):
+        result = phone.submit(operation).only
+        story.expect_applied(result)
+        story.expect(not result.replayed, "a look-up decided an operation", expected="decided by its submission")
+    expect_processed(story, phone, phone.log, {tea: 7})
+
+
+@requirement("lookup/decides-nothing")
 def test_a_look_up_cancels_nothing_that_is_on_its_way(story: Story) -> None:
     """Looks up an operation while its submission is held before the commit: undecided, and applied all the same."""
     phone = story.device()

@@ -33,6 +33,20 @@ def test_an_add_sent_in_many_ways_is_added_once(story: Story) -> None:
 
 
 @requirement("effects/exactly-once")
+def test_every_applied_operation_of_a_batch_has_its_effect(story: Story) -> None:
+    """Sends three adds in one submission and looks for the effect of each, before and after sending them again."""
+    tea = story.sku()
+    phone = story.device()
+    batch = [phone.add(tea, 1), phone.add(tea, 2), phone.add(tea, 4)]
+    for _ in range(2):
+        for result in phone.submit(*batch).results:
+            story.expect_applied(result)
+        for operation in batch:
+            expect_effects(story, phone, operation, 1)
+        story.expect_lines(phone.cart(), {tea: 7})
+
+
+@requirement("effects/exactly-once")
 def test_an_add_whose_answer_is_lost_is_added_once(story: Story) -> None:
     """Gives up on the answer of an add three times, and sends it once more."""
     tea = story.sku()
@@ -89,10 +103,13 @@ def test_what_is_not_applied_has_no_effect(story: Story) -> None:
 
 
 @requirement("effects/in-order")
-def test_operations_of_a_batch_build_upon_one_another(story: Story) -> None:
+@pytest.mark.parametrize("had", [0, 3], ids=["a new line", "a line of three"])
+def test_operations_of_a_batch_build_upon_one_another(story: Story, had: int) -> None:
     """Sends seven operations on one line in one submission; each starts where the one before it ended."""
     tea = story.sku()
     phone = story.device()
+    if had:
+        put_in_cart(story, phone, tea, had)
     batch = [
         phone.add(tea, 2),
         phone.set(tea, 5),
@@ -103,7 +120,7 @@ def test_operations_of_a_batch_build_upon_one_another(story: Story) -> None:
         phone.set(tea, 6),
     ]
     moves = [_move(outcome) for outcome in phone.submit(*batch).outcomes]
-    expected = [(0, 2), (2, 5), (5, 4), (4, 0), (0, 3), (3, 7), (7, 6)]
+    expected = [(had, had + 2), (had + 2, 5), (5, 4), (4, 0), (0, 3), (3, 7), (7, 6)]
     story.expect(moves == expected, "a batch was not decided in order", expected=expected, observed=moves)
     story.expect_lines(phone.cart(), {tea: 6})
 

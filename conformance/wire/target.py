@@ -28,7 +28,7 @@ STOP_SECONDS = 15.0  # a server told to stop has this long before it is killed
 _CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),  # a new channel never inherits the back-off of a dead one
     ("grpc.initial_reconnect_backoff_ms", 50),
-    ("grpc.min_reconnect_backoff_ms", 50),
+    ("grpc.min_reconnect_backoff_ms", 5_000),  # also how long one connecting may take: a busy machine needs it
     ("grpc.max_reconnect_backoff_ms", 500),
     ("grpc.enable_retries", 0),  # every attempt on the wire is one the suite made
     ("grpc.enable_http_proxy", 0),

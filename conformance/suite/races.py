@@ -12,7 +12,7 @@ from conformance.wire import Answer, Device, PendingCall, Story
 from conformance.wire.device import answer_of
 
 # How long an overtaking submission may take before it counts as waiting for the held one, as under a lock.
-OVERTAKE_SECONDS = 1.5
+OVERTAKE_SECONDS = 0.8
 
 
 @contextlib.contextmanager

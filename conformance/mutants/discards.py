@@ -10,6 +10,7 @@ from conformance.mutants.mutant import Mutant
 from conformance.mutants.recording import final_but_unrecorded
 from reference_server.engine.cases import Answer, Case, Discarded, Replayed
 from reference_server.engine.deciding import Decider
+from reference_server.engine.policy import Policy
 from reference_server.engine.refusals import Reason, Refused, refuse
 from reference_server.engine.state import QueueMark, Record
 from reference_server.ports import BackendUnavailableError
@@ -45,15 +46,20 @@ class _ChainOfTheDiscard(Decider):
 
 
 class _EitherChain(Decider):
-    """Behind a discard anything goes."""
+    """Behind a discard the next operation may link to either."""
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(policy)
+        self._discards: dict[tuple[str, str], str] = {}  # the key of the discard that a queue stands behind
+
+    def mark_after(self, case: Case, answer: Answer) -> QueueMark:
+        queue = case.situation.principal, case.situation.queue_id
+        self._discards[queue] = case.operation.idempotency_key if case.kind == "discard" else ""
+        return super().mark_after(case, answer)
 
     def chain(self, case: Case) -> Answer | None:
-        last = case.working.reading.queue.decided_through_sequence
-        behind_discard = case.working.queue.last_key != "" and case.operation.sequence == last + 1
-        answer = super().chain(case)
-        if answer is None or not behind_discard:
-            return answer
-        return None if case.working.key_use(case.operation.previous_key) == last else answer
+        behind = self._discards.get((case.situation.principal, case.situation.queue_id))
+        return None if behind and behind == case.operation.previous_key else super().chain(case)
 
 
 class _LimitsDiscards(Decider):

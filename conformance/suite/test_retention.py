@@ -160,6 +160,26 @@ def test_a_queue_goes_on_when_all_its_records_are_pruned(story: Story) -> None:
     expect_ledger(story, phone, [early, following])
 
 
+@requirement("retention/watermark-kept")
+def test_a_queue_that_only_repeats_itself_stays_in_contact(story: Story) -> None:
+    """Twice lets most of the queue retention go by, a duplicate in between: the queue is as far as it was."""
+    phone = story.device()
+    tea = story.sku()
+    _decided(story, phone, tea)
+    kept = story.policy.queue_retention.ToTimedelta() - timedelta(days=2) - MARGIN
+    for _ in range(2):
+        story.shop.advance(kept)
+        watermark = phone.submit(phone.log[0]).watermark
+        story.expect(
+            watermark == 2,
+            "the watermark of a queue that was in contact is gone",
+            expected="watermark 2",
+            observed=watermark,
+        )
+    story.expect_applied(phone.submit(phone.add(tea, 3)).only)
+    story.expect_lines(phone.cart(), {tea: 5})
+
+
 @requirement("retention/lookup-purged")
 def test_a_look_up_says_that_a_record_is_purged(story: Story) -> None:
     """Looks up a queue long after the retention: each sequence purged, or with its whole record; none undecided."""

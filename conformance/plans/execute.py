@@ -8,6 +8,7 @@ no means for; a fate that needs a submission to commit (a hold, an abort) become
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from conformance.oracle.judging import Judge, Refutation
@@ -69,7 +70,8 @@ class Play:
 
     def enqueue(self, step: steps.Enqueue) -> None:
         """A device writes something down."""
-        sku = self.stage.sku(step.sku)
+        sku = self.stage.own_name(step.sku)
+        step = replace(step, cart=self.stage.own_name(step.cart))
         self.device(step.device).enqueue(step, sku, self.judge.shop.offer(sku), self._key(step))
 
     def _key(self, step: steps.Enqueue) -> str:
@@ -225,19 +227,20 @@ class Play:
     def set_offer(self, step: steps.SetOffer) -> None:
         """An offer changes; a product keeps its currency."""
         product = self._products.get(step.sku)
-        known = self.judge.shop.offer(self.stage.sku(step.sku)) is not None
+        known = self.judge.shop.offer(self.stage.own_name(step.sku)) is not None
         if product is not None and known and Means.OFFERS in self.stage.means:
             self._put_offer(step.sku, Offer(Money(product.currency, step.price), step.listed, step.available))
 
     def _put_offer(self, name: str, offer: Offer) -> None:
-        sku = self.stage.sku(name)
+        sku = self.stage.own_name(name)
         self.stage.put_offer(sku, offer)
         self.judge.offer_put(sku, offer)
 
     def close_cart(self, step: steps.CloseCart) -> None:
         """The shop closes a cart."""
         if Means.CLOSE_CART in self.stage.means:
-            self.judge.cart_closed(step.cart, self.stage.close_cart(step.cart))
+            cart = self.stage.own_name(step.cart)
+            self.judge.cart_closed(cart, self.stage.close_cart(cart))
 
     def advance_clock(self, step: steps.AdvanceClock) -> None:
         """Time goes by, but never so much that a queue may be forgotten."""
@@ -316,10 +319,11 @@ class Play:
             return  # prices cannot be had; a server may refuse to answer
         device = self.device(step.device)
         queue_id = device.queue_id if step.with_queue else ""
-        observed = self.stage.cart(device.name, step.cart, queue_id)
+        cart = self.stage.own_name(step.cart)
+        observed = self.stage.cart(device.name, cart, queue_id)
         if observed is not None:
             self.judge.cart_read(observed, queue_id)
-            device.revisions[step.cart] = observed.revision
+            device.revisions[cart] = observed.revision
 
     def look_up(self, step: steps.LookUp) -> None:
         """A device looks up what was decided."""

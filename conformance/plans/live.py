@@ -7,6 +7,7 @@ cut and a kill strike at an instant that nobody chose.
 from __future__ import annotations
 
 import contextlib
+import random
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
@@ -66,6 +67,7 @@ class LiveStage:
     def __init__(self, story: Story, means: frozenset[Means] | None = None) -> None:
         self._story = story
         self._connections: dict[str, Connection] = {}
+        self._ids = random.Random(story.tag)  # noqa: S311 - new in every playing, so that no two plans share a queue
         self._means = means if means is not None else means_of(story)
         contract = story.contract()
         self._limits = translation.limits(contract.policy)
@@ -82,13 +84,13 @@ class LiveStage:
         """What can be done to the server."""
         return self._means
 
-    def sku(self, name: str) -> str:
-        """A product of this story's own."""
+    def own_name(self, name: str) -> str:
+        """A product or cart of this story's own."""
         return f"{name}-{self._story.tag}"
 
     def new_id(self) -> str:
         """A fresh canonical UUID."""
-        return str(uuid.UUID(int=self._story.rng.getrandbits(128), version=4))
+        return str(uuid.UUID(int=self._ids.getrandbits(128), version=4))
 
     # The shop.
 

@@ -1,7 +1,7 @@
 """What a plan is played on: the server under test with its shop and network, in the oracle's words.
 
-`live.py` plays on a real one; tests play on servers in memory. Names of devices and carts are the plan's own, names
-of products are what `sku` made of the plan's.
+`live.py` plays on a real one; tests play on servers in memory. Names of devices are the plan's own, names of
+products and carts are what `own_name` made of the plan's.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class Stage(Protocol):
         """What this stage can do."""
         ...
 
-    def sku(self, name: str) -> str:
-        """The name under which a product of the plan is known to the server."""
+    def own_name(self, name: str) -> str:
+        """The name under which a product or cart of the plan is known to the server: nobody else's."""
         ...
 
     def new_id(self) -> str:

@@ -377,7 +377,7 @@ class ToyStage:
         self.saved: Tables | None = None
         self.uncommitted: Tables | None = None  # what a server that answers too early would fall back to
 
-    def sku(self, name: str) -> str:
+    def own_name(self, name: str) -> str:
         return name
 
     def new_id(self) -> str:

@@ -120,6 +120,18 @@ class _LimitOfTheOperation(CartRules):
         return super().line_quantity_exceeded(replace(case, requested=case.requested - case.line.quantity))
 
 
+class _AnyNumberOfLines(CartRules):
+    def line_count_exceeded(self, case: LineCase) -> Refused | None:
+        return None
+
+
+class _FullCartTakesNothing(CartRules):
+    """Refuses more of a line that is there already."""
+
+    def line_count_exceeded(self, case: LineCase) -> Refused | None:
+        return super().line_count_exceeded(replace(case, line=replace(case.line, quantity=0)))
+
+
 class _SellsUnlisted(CartRules):
     def sku_unlisted(self, case: LineCase) -> Refused | None:
         return None
@@ -292,6 +304,20 @@ MUTANTS = (
         ("limits/line-quantity",),
         "decider",
         judged_by(_LimitOfTheOperation),
+    ),
+    Mutant(
+        "any-number-of-lines",
+        "Lets a cart have more lines than its policy says.",
+        ("limits/line-count",),
+        "decider",
+        judged_by(_AnyNumberOfLines),
+    ),
+    Mutant(
+        "full-cart-takes-nothing",
+        "Refuses more of what is in a full cart already.",
+        ("limits/line-count",),
+        "decider",
+        judged_by(_FullCartTakesNothing),
     ),
     Mutant(
         "sells-unlisted-products",

@@ -18,6 +18,7 @@ FLOORS = {
     "max_line_quantity": 99,
     "max_line_count": 100,
 }
+MOST_LINES = 5_000
 
 
 @requirement("policy/complete")
@@ -69,6 +70,12 @@ def test_the_policy_keeps_the_floors_of_the_limits(story: Story) -> None:
     for name, floor in FLOORS.items():
         value = getattr(policy, name)
         story.expect(value >= floor, f"the policy's {name} is {value}", expected=f"{floor} or more", observed=value)
+    story.expect(
+        policy.max_line_count <= MOST_LINES,
+        f"the policy's max_line_count is {policy.max_line_count}",
+        expected=f"{MOST_LINES} or fewer",
+        observed=policy.max_line_count,
+    )
     story.expect(
         1 <= policy.quarantine_attempt_count <= 100,
         f"the policy quarantines after {policy.quarantine_attempt_count} attempts",

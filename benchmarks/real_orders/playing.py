@@ -25,7 +25,7 @@ from benchmarks.real_orders.relay import Relay
 from benchmarks.real_orders.waiting_line import WaitingLine
 from conformance.oracle.values import Add, CartIntent, Money, Remove, Set
 from conformance.wire.shop import Shop
-from reference_client import CartClient, ClientError, Price, SyncReport, SyncStatus
+from reference_client import CartClient, ClientError, Price, SyncStatus
 from reference_client.drainer.drainer import Tally
 from reference_client.drainer.endpoint import Endpoint
 from reference_client.machine import Backoff
@@ -54,7 +54,7 @@ class Captured:
 
 @dataclass
 class Device:
-    """One customer's device. `report` is the last synchronisation's; `tally` is of all of them."""
+    """One customer's device. `tally` sums up all of its synchronisations."""
 
     customer: str
     folder: Path
@@ -63,7 +63,6 @@ class Device:
     captured: list[Captured] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     sync_count: int = 0
-    report: SyncReport | None = None
 
     @property
     def principal(self) -> str:
@@ -214,12 +213,10 @@ class Player:
         with device.open(self._relay.address) as client:
             report = client.sync(patience=_PATIENCE_SECONDS, batch_limit=self._batch, backoff=_BACKOFF)
         device.sync_count += 1
-        device.report = report
         device.tally.submissions += report.tally.submissions
         device.tally.attempts += report.tally.attempts
         device.tally.duplicates += report.tally.duplicates
         device.tally.replayed += report.tally.replayed
-        device.tally.rebuilt += report.tally.rebuilt
         if report.status in {SyncStatus.STOPPED, SyncStatus.HALTED}:
             raise PlayError(report.message)
         return report.status is not SyncStatus.DRAINED or not report.carts_read

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import ClassVar
 
 from cartsync.v1 import service_pb2
@@ -148,22 +149,17 @@ class _SkipsWrong(SyncStream):
             return service_pb2.Outcomes(queue=service_pb2.QueueState(queue_id=self._queue_id))
 
 
-class _WrongSpoilsEarlier(SyncStream):
-    """A wrong submission takes the answers before it with it."""
+class _DecidesUpToTheError(SyncStream):
+    """What stands before the wrong operation of a submission is decided before the stream ends."""
 
-    async def _answer_pending(self) -> None:
-        answers: list[service_pb2.Outcomes] = []
-        while (message := await self._pending.get()) is not None:
-            if isinstance(message, Exception):
-                raise message
-            answers.append(await self.answer(message))
-            await asyncio.sleep(0.01)
-            if self._pending.empty():
-                for outcomes in answers:
-                    await self._write(service_pb2.SyncResponse(outcomes=outcomes))
-                answers.clear()
-        for outcomes in answers:
-            await self._write(service_pb2.SyncResponse(outcomes=outcomes))
+    async def answer(self, message: service_pb2.SyncRequest) -> service_pb2.Outcomes:
+        try:
+            return await super().answer(message)
+        except CallError:
+            right = service_pb2.SyncRequest(submit=service_pb2.Submit(attempts=message.submit.attempts[:1]))
+            with contextlib.suppress(CallError):
+                await super().answer(right)
+            raise
 
 
 class _SaysReceived(SyncStream):
@@ -288,11 +284,11 @@ MUTANTS = (
         _SkipsWrong,
     ),
     Mutant(
-        "wrong-submission-spoils-answers",
-        "Ends a stream at a wrong submission without the answers to those before it.",
-        ("sync/wrong-submit",),
+        "stream-decides-up-to-the-error",
+        "Decides the first operation of a wrong submission before it ends the stream.",
+        ("sync/wrong-submit", "submission/all-or-nothing"),
         "stream",
-        _WrongSpoilsEarlier,
+        _DecidesUpToTheError,
     ),
     Mutant(
         "welcome-says-received",

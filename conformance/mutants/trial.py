@@ -1,7 +1,7 @@
 """One trial: the suite against one mutant or the reference server, or a replay of what it found. Plain values out.
 
-A trial of a mutant first runs the checks of the requirements it breaks, and the whole suite when these find nothing.
-It ends with the first violation that names one of those requirements. Every trial is meant for a process of its
+A trial of a mutant runs the checks of the requirement it is about; when these do not name it, those of all that it
+breaks; and then the whole suite. It ends with the first violation that names one of those requirements. Every trial is meant for a process of its
 own: `in_own_process` sends what the suite prints to a file and calls the trial.
 """
 
@@ -101,13 +101,23 @@ def try_mutant(name: str, seed: int, budget: str, folder: Path, whole: bool) -> 
     )
     if whole:
         return _judged(name, mutant.breaks, settings, started)
-    narrow = replace(settings, only=mutant.breaks, stop_at=mutant.breaks)
-    result = _judged(name, mutant.breaks, narrow, started)
-    if result.caught or result.trouble:
-        return result
-    wide = _judged(name, mutant.breaks, replace(settings, stop_at=mutant.breaks), started)
-    named = tuple(dict.fromkeys((*result.named, *wide.named)))
-    return replace(wide, named=named, check_count=wide.check_count + result.check_count)
+    main = mutant.breaks[:1]
+    stages = (
+        replace(settings, only=main, stop_at=main),
+        replace(settings, only=mutant.breaks, stop_at=mutant.breaks),
+        replace(settings, stop_at=mutant.breaks),
+    )
+    result = MutantResult(name, 0.0)
+    for stage in stages:
+        found = _judged(name, mutant.breaks, stage, started)
+        result = replace(
+            found,
+            named=tuple(dict.fromkeys((*result.named, *found.named))),
+            check_count=result.check_count + found.check_count,
+        )
+        if result.caught or result.trouble:
+            break
+    return result
 
 
 def try_reference(seed: int, budget: str, folder: Path) -> ReferenceResult:
@@ -156,7 +166,7 @@ def _judged(name: str, breaks: tuple[str, ...], settings: RunSettings, started: 
         trouble = f"{errors[0].check_id}: {errors[0].summary}"
     elif report.verdict == report_pb2.RUN_VERDICT_UNREACHABLE:
         trouble = report.summary
-    own = next((finding for finding in wrong if finding.slug in breaks), None)
+    own = min((f for f in wrong if f.slug in breaks), key=lambda finding: breaks.index(finding.slug), default=None)
     result = MutantResult(
         name,
         seconds,

@@ -208,6 +208,11 @@ class Judge:
         """Whether something may still be on its way."""
         return any(world.in_flight for world in self.worlds)
 
+    def is_decided(self, submission: Submission) -> bool:
+        """Whether everything in the submission was decided before, in every possible world."""
+        last = max(attempt.operation.sequence for attempt in submission.attempts)
+        return min(self.watermarks(submission.queue)) >= last
+
     def expected_refusal(self, submission: Submission) -> str:
         """The requirement by which an operation of the submission should have been refused; empty for none."""
         world = min(closure(self.worlds, self.shop), key=repr)

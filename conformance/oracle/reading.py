@@ -174,6 +174,8 @@ def _status(
         return _differs(slug, sequence, "DECIDED", status)
     if status.decidedness == "UNDECIDED":
         behind = observed.watermark >= sequence
+        if behind and shop.may_be_pruned(record):
+            return _differs("retention/lookup-purged", sequence, "DECIDED or PURGED", status)
         slug = "lookup/statuses" if behind else _undecided_unduly(shop, context, queue.records[sequence - 1])
         return _differs(slug, sequence, "DECIDED", status)
     if record.pruned:

@@ -361,8 +361,9 @@ class Play:
                 if self._answered(device, submission) is not None:
                     break
             else:
+                duplicates = self.judge.is_decided(submission)
                 raise Refutation(
-                    "answers/one-per-attempt",
+                    "deciding/duplicates-first" if duplicates else "answers/one-per-attempt",
                     f"a submission of queue {device.name} got no answer {_PATIENCE} times in a row",
                     "an answer",
                     "none",

@@ -1,8 +1,8 @@
 """One trial: the suite against one mutant or the reference server, or a replay of what it found. Plain values out.
 
 A trial of a mutant runs the checks of the requirement it is about; when these do not name it, those of all that it
-breaks; and then the whole suite. It ends with the first violation that names one of those requirements. Every trial is meant for a process of its
-own: `in_own_process` sends what the suite prints to a file and calls the trial.
+breaks; and then the whole suite. It ends with the first violation that names one of those requirements. Every trial
+is meant for a process of its own: `in_own_process` sends what the suite prints to a file and calls the trial.
 """
 
 from __future__ import annotations
@@ -136,12 +136,9 @@ def try_replay(name: str, failure_file: Path, count: int, folder: Path) -> Repla
     """Replay a mutant's failure file so many times against the mutant, and once against the reference server."""
     started = time.monotonic()
     slug = read_failure(failure_file)["requirement"]
-    against_mutant = TargetOptions(launch=mutant_command(name))
-    reproduced = sum(slug in _replayed(failure_file, against_mutant, folder)[1] for _ in range(count))
-    code, named = _replayed(failure_file, TargetOptions(launch=reference_command()), folder)
-    note = "" if code == 0 or named else f"the replay against the reference server ended with exit code {code}"
-    passed = not named and not note
-    return ReplayResult(name, time.monotonic() - started, count, reproduced, passed, note)
+    reproduced = sum(slug in _replayed(failure_file, mutant_command(name), folder).named for _ in range(count))
+    reference = _replayed(failure_file, reference_command(), folder)
+    return ReplayResult(name, time.monotonic() - started, count, reproduced, reference.passed, reference.note)
 
 
 def in_own_process(log_file: Path, trial: Callable[[], _T]) -> _T:
@@ -185,9 +182,18 @@ def _judged(name: str, breaks: tuple[str, ...], settings: RunSettings, started: 
     )
 
 
-def _replayed(failure_file: Path, target: TargetOptions, folder: Path) -> tuple[int, set[str]]:
-    code, report = execute(load(), replay_settings(failure_file, target, folder), NoProgress())
+@dataclass(frozen=True, slots=True)
+class _Replayed:
+    named: tuple[str, ...]
+    passed: bool  # the one check ran, to its end, and found nothing
+    note: str
+
+
+def _replayed(failure_file: Path, command: str, folder: Path) -> _Replayed:
+    code, report = execute(load(), replay_settings(failure_file, TargetOptions(launch=command), folder), NoProgress())
     if report is None:
-        return code, set()
-    wrong = (report_pb2.VERDICT_VIOLATION, report_pb2.VERDICT_WARNING)
-    return code, {finding.slug for finding in report.findings if finding.verdict in wrong}
+        return _Replayed((), passed=False, note=f"the suite itself failed with exit code {code}")
+    named = tuple(dict.fromkeys(finding.slug for finding in report.findings))
+    checks = [check.verdict for result in report.requirements for check in result.checks]
+    passed = not named and report_pb2.VERDICT_PASSED in checks
+    return _Replayed(named, passed, "" if passed else f"{report.summary} {' '.join(named)}".strip())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance.exceptions import UsageError
+from conformance.plans.files import PlanFormatError, from_json
 from conformance.requirements import load
 from conformance.run.recorder import FAILURE_FORMAT
 from conformance.run.settings import RunSettings
@@ -40,8 +41,11 @@ def read_failure(file: Path) -> dict[str, Any]:
     for name, kind in kinds.items():
         if not isinstance(failure.get(name), kind):
             raise UsageError(f"{file}: {name!r} is missing or not of type {kind.__name__}")
-    if failure.setdefault("plan", None) is not None and not isinstance(failure["plan"], dict):
-        raise UsageError(f"{file}: 'plan' is not an object")
+    if failure.setdefault("plan", None) is not None:
+        try:
+            from_json(failure["plan"])
+        except PlanFormatError as error:
+            raise UsageError(f"{file}: its plan cannot be read: {error}") from error
     return failure
 
 

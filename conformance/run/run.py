@@ -8,7 +8,6 @@ import traceback
 from collections.abc import Generator, Iterator
 from typing import Any
 
-import grpc
 import pytest
 from cartsync.conformance.v1 import report_pb2
 
@@ -200,7 +199,7 @@ class Run:
                 check.verdict, check.note = verdicts.NOT_TESTABLE, str(error)
             case ViolationError():
                 self._violated(check, error)
-            case TargetUnreachableError() | RpcFailureError() | grpc.RpcError():
+            case TargetUnreachableError() | RpcFailureError():
                 self._no_answer(check, error)
             case _:
                 check.verdict = verdicts.SUITE_ERROR
@@ -228,38 +227,30 @@ class Run:
             plan=error.plan,
         )
 
-    def _no_answer(self, check: CheckRecord, error: Exception) -> None:
-        """A call ended badly where an answer was due: the server is gone, or wrong."""
-        if self.target.is_healthy():
-            self._violated(
-                check,
-                ViolationError(
-                    None,
-                    f"a call ended with {error} where an answer was due",
-                    expected="an answer",
-                    observed=str(error),
-                ),
-            )
-            return
-        if self.target.launched and not isinstance(error, TargetUnreachableError):
-            last_words = self.target.last_words()
-            self._violated(
-                check,
-                ViolationError(
-                    None,
-                    "the server died, or stopped answering, while it was tested",
-                    expected="an answer",
-                    observed=f"{error}\n{last_words}".strip(),
-                ),
-            )
-            with contextlib.suppress(TargetUnreachableError):
-                self.target.kill()
-                self.target.start()
-                return
-        check.verdict = verdicts.UNREACHABLE
-        check.note = f"the server at {self.target.address} stopped answering: {error}"
-        self.recorder.unreachable = check.note
-        self.recorder.found(check, check.slugs[0], check.verdict, check.note, events=self._events())
+    def _no_answer(self, check: CheckRecord, error: TargetUnreachableError | RpcFailureError) -> None:
+        """A call ended badly where an answer was due: the server is wrong, or gone, or only its control service is."""
+        healthy = self.target.is_healthy()
+        if healthy and isinstance(error, RpcFailureError):
+            summary = f"a call ended with {error} where an answer was due"
+            self._violated(check, ViolationError(None, summary, expected="an answer", observed=str(error)))
+        elif not healthy and self.target.launched:
+            summary = "the server died, or stopped answering, while it was tested"
+            observed = f"{error}\n{self.target.last_words()}".strip()
+            self._violated(check, ViolationError(None, summary, expected="an answer", observed=observed))
+            self._start_again()
+        else:
+            check.verdict = verdicts.UNREACHABLE
+            check.note = f"the server at {self.target.address} stopped answering: {error}"
+            self.recorder.unreachable = check.note
+            self.recorder.found(check, check.slugs[0], check.verdict, check.note, events=self._events())
+
+    def _start_again(self) -> None:
+        """Give a server that died the chance to serve the checks that are left."""
+        try:
+            self.target.kill()
+            self.target.start()
+        except TargetUnreachableError as error:
+            self.recorder.unreachable = str(error)
 
     def _events(self) -> tuple[Any, ...]:
         return self._stories[-1].history.blamed() if self._stories else ()

@@ -9,6 +9,7 @@ from cartsync.conformance.v1 import control_pb2
 
 from conformance.exceptions import NotTestableError, TargetUnreachableError, ViolationError
 from conformance.wire import RpcFailureError, Story, Target
+from conformance.wire.shop import ControlFailedError
 
 
 def smoke(target: Target) -> control_pb2.DescribeResponse | None:
@@ -48,15 +49,13 @@ def _find_control(story: Story) -> control_pb2.DescribeResponse:
     address = story.target.control_address
     try:
         return story.shop.describe()
+    except ControlFailedError as error:
+        hint = "; is --control-secret right?" if error.code is grpc.StatusCode.UNAUTHENTICATED else ""
+        raise TargetUnreachableError(f"at {address} {error}{hint}") from error
     except NotTestableError as error:
         raise TargetUnreachableError(
             f"the gRPC server at {address} does not offer cartsync.conformance.v1.ControlService; does the test build "
             "of your server open it on --control?"
-        ) from error
-    except grpc.RpcError as error:
-        hint = "; is --control-secret right?" if error.code() is grpc.StatusCode.UNAUTHENTICATED else ""
-        raise TargetUnreachableError(
-            f"the control service at {address} answers Describe with {error.code().name}{hint}"
         ) from error
 
 

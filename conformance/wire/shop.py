@@ -22,6 +22,14 @@ CONTROL_SECONDS = 10.0
 _Response = TypeVar("_Response", bound=Message)
 
 
+class ControlFailedError(NotTestableError):
+    """The control service answered a call with an error: it says nothing about the server, and the check ends."""
+
+    def __init__(self, name: str, code: grpc.StatusCode, details: str) -> None:
+        super().__init__(f"the control service ends {name} with {code.name}: {details}")
+        self.code = code
+
+
 class Shop:
     """The control service, for one principal of one attempt.
 
@@ -143,8 +151,8 @@ class Shop:
         """Return when a submission is held; raises NotTestableError when none comes."""
         try:
             self._call(lambda stub: stub.AwaitHeld, control.AwaitHeldRequest(principal=self.principal))
-        except grpc.RpcError as error:
-            if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        except ControlFailedError as error:
+            if error.code is grpc.StatusCode.DEADLINE_EXCEEDED:
                 raise NotTestableError("no submission arrived at the armed fail point") from error
             raise
 
@@ -216,7 +224,7 @@ class Shop:
                 raise TargetUnreachableError(
                     f"the control service at {self._target.control_address} does not answer {name}: {error.details()}"
                 ) from error
-            raise
+            raise ControlFailedError(name, error.code(), error.details() or "") from error
 
     def _stub(self) -> control_pb2_grpc.ControlServiceStub:
         if not self._target.control_address:

@@ -142,7 +142,16 @@ def test_a_call_that_means_nothing_is_a_usage_error(tmp_path: Path, arguments: l
     assert "Traceback" not in said(result)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"format": "other"}', '{"format": "cartsync-failure/1", "check": 3}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        '{"format": "other"}',
+        '{"format": "cartsync-failure/1", "check": 3}',
+        '{"format": "cartsync-failure/1", "check": "c", "requirement": "r", "seed": 1, "budget": "fast", "plan": {}}',
+    ],
+)
 def test_a_file_that_is_no_failure_file_is_a_usage_error(tmp_path: Path, content: str) -> None:
     (tmp_path / "failure.json").write_text(content)
     result, _ = conformance("replay", "failure.json", "--target", "127.0.0.1:1", cwd=tmp_path)

@@ -31,6 +31,7 @@ from conformance.oracle.values import (
 )
 from conformance.plans.stage import ANSWERS_MISSING, ANSWERS_TOO_MANY, CallRefusedError, Means
 from conformance.wire import Connection, Lane, PendingCall, RpcFailureError, Story
+from conformance.wire.shop import ControlFailedError
 
 OVERTAKE_SECONDS = 0.3  # a submission that waits longer while another is held waits for it, as under a lock
 CUT_SECONDS = 0.005  # a cut strikes within this time after the sending
@@ -104,8 +105,8 @@ class LiveStage:
         """Close a cart; False when the server knows none."""
         try:
             self._story.shop.close_cart(cart_id)
-        except grpc.RpcError as error:
-            if error.code() is grpc.StatusCode.NOT_FOUND:
+        except ControlFailedError as error:
+            if error.code is grpc.StatusCode.NOT_FOUND:
                 return False
             raise
         return True

@@ -20,6 +20,7 @@ from conformance.mutants import (
     refusals,
     requests,
     retention,
+    revisions,
     stock,
     streams,
 )
@@ -40,6 +41,7 @@ CATALOGUE: tuple[Mutant, ...] = (
     *durability.MUTANTS,
     *retention.MUTANTS,
     *carts.MUTANTS,
+    *revisions.MUTANTS,
     *prices.MUTANTS,
     *stock.MUTANTS,
     *streams.MUTANTS,

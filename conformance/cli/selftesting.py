@@ -6,7 +6,6 @@ import multiprocessing
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -16,7 +15,7 @@ import click
 
 from conformance.exceptions import UsageError
 from conformance.mutants.catalogue import CATALOGUE, UnknownMutantError, find
-from conformance.mutants.matrix import Matrix
+from conformance.mutants.matrix import SUITE_ERROR_EXIT_CODE, Matrix
 from conformance.mutants.mutant import Mutant
 from conformance.mutants.trial import (
     MutantResult,
@@ -32,6 +31,10 @@ from conformance.run import BUDGETS
 DEFAULT_SEED_COUNT = 20
 
 _R = TypeVar("_R")
+
+
+class TrialFailedError(Exception):
+    """A trial came to no result at all, so nothing is proved; the message says where to look."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +82,11 @@ def run_selftest(test: SelfTest) -> int:
         f"Self-test: {len(test.mutants)} mutants, then {test.seed_count} runs against the reference server, "
         f"{test.jobs} at a time, seed {test.seed}."
     )
-    with _Bench(test.jobs) as bench:
-        mutants = bench.run([_mutant_trial(test, mutant.name) for mutant in test.mutants], _mutant_line)
-        replays = bench.run(
-            [_replay_trial(test, result) for result in mutants if test.replay_count and result.failure_file],
-            _replay_line,
-        )
-        seeds = range(test.seed, test.seed + test.seed_count)
-        references = bench.run([_reference_trial(test, seed) for seed in seeds], _reference_line)
+    try:
+        mutants, replays, references = _try_all(test)
+    except TrialFailedError as error:
+        click.echo(f"The suite itself failed: {error}", err=True)
+        return SUITE_ERROR_EXIT_CODE
     matrix = Matrix(mutants, references, replays, test.seed, test.budget, time.monotonic() - started)
     test.output.mkdir(parents=True, exist_ok=True)
     (test.output / "matrix.md").write_text(matrix.markdown(), encoding="utf-8")
@@ -122,6 +122,18 @@ def _reference_trial(test: SelfTest, seed: int) -> _Trial[ReferenceResult]:
     return _Trial(folder, partial(try_reference, seed, test.budget, folder))
 
 
+def _try_all(test: SelfTest) -> tuple[list[MutantResult], list[ReplayResult], list[ReferenceResult]]:
+    with _Bench(test.jobs) as bench:
+        mutants = bench.run([_mutant_trial(test, mutant.name) for mutant in test.mutants], _mutant_line)
+        replays = bench.run(
+            [_replay_trial(test, result) for result in mutants if test.replay_count and result.failure_file],
+            _replay_line,
+        )
+        seeds = range(test.seed, test.seed + test.seed_count)
+        references = bench.run([_reference_trial(test, seed) for seed in seeds], _reference_line)
+    return mutants, replays, references
+
+
 class _Bench:
     """Runs trials in processes of their own, a few at a time, and tells of each as it ends."""
 
@@ -138,11 +150,13 @@ class _Bench:
         """Every trial's result, in order; `line` says one result at once when it is there."""
         futures = [self._pool.submit(in_own_process, trial.folder / "suite.log", trial.call) for trial in trials]
         width = len(str(len(futures)))
-        try:
-            for number, future in enumerate(as_completed(futures), start=1):
-                click.echo(f"[{number:>{width}}/{len(futures)}] {line(future.result())}")
-        except BrokenProcessPool as error:
-            raise RuntimeError("a trial's process ended without a result; see suite.log in its folder") from error
+        folders = {future: trial.folder for future, trial in zip(futures, trials, strict=True)}
+        for number, future in enumerate(as_completed(futures), start=1):
+            try:
+                said = line(future.result())
+            except Exception as error:
+                raise TrialFailedError(f"{type(error).__name__}: {error}; see {folders[future]}/suite.log") from error
+            click.echo(f"[{number:>{width}}/{len(futures)}] {said}")
         return [future.result() for future in futures]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 from conformance.cli import main
+from conformance.cli.selftesting import SelfTest, run_selftest
 from conformance.mutants import CATALOGUE
 
 
@@ -69,3 +71,14 @@ def test_wrong_servers_are_caught_and_their_failures_pass_on_the_reference_serve
     assert [replay["name"] for replay in matrix["replays"] if replay["good"]] == list(names)
     assert "4 of 4 mutants caught" in done.stdout
     assert "| recomputes-replays |" in (tmp_path / "matrix.md").read_text(encoding="utf-8")
+
+
+def test_a_trial_that_comes_to_no_result_proves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nobody = dataclasses.replace(CATALOGUE[0], name="nobody-serves-this")
+    test = SelfTest(
+        (nobody,), seed_count=0, seed=1, budget="fast", jobs=1, output=tmp_path, replay_count=0, whole=False
+    )
+    assert run_selftest(test) == 4
+    said = capsys.readouterr().err
+    assert "UnknownMutantError" in said
+    assert str(tmp_path / "nobody-serves-this" / "suite.log") in said

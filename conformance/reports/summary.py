@@ -23,6 +23,25 @@ class Unjudged:
     slugs: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The findings that break one requirement: the one with the shortest story, and how many there are besides."""
+
+    shortest: report_pb2.Finding
+    more_count: int
+
+
+def gathered(report: report_pb2.Report) -> tuple[Gathered, ...]:
+    """The findings by verdict and requirement, in the order each came up first."""
+    members: dict[tuple[report_pb2.Verdict.ValueType, str], list[report_pb2.Finding]] = {}
+    for finding in report.findings:
+        members.setdefault((finding.verdict, finding.slug), []).append(finding)
+    return tuple(
+        Gathered(min(findings, key=lambda finding: len(finding.timeline)), len(findings) - 1)
+        for findings in members.values()
+    )
+
+
 def unjudged(report: report_pb2.Report) -> tuple[Unjudged, ...]:
     """What could not be judged, by verdict and reason, in the order of the spec."""
     slugs: dict[tuple[report_pb2.Verdict.ValueType, str], list[str]] = {}

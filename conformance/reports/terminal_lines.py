@@ -9,7 +9,7 @@ from typing import TextIO
 
 from cartsync.conformance.v1.report_pb2 import Report, Verdict
 
-from conformance.reports.summary import profile_word, unjudged
+from conformance.reports.summary import Gathered, gathered, profile_word, unjudged
 from conformance.reports.wording import (
     count_text,
     duration_text,
@@ -103,14 +103,16 @@ def summary_lines(report: Report, report_dir: Path) -> list[str]:
             told = profile_word(profile)
             passed = f"{profile.passed_count} of {count_text(profile.requirement_count, 'requirement')} passed"
             lines.append(f"  {one_line(profile.name):<{width}}  {told.glyph} {told.text}, {passed}")
-    for finding in report.findings[:LISTED_FINDINGS]:
+    groups = gathered(report)
+    for group in groups[:LISTED_FINDINGS]:
+        finding = group.shortest
         told = word_for(finding.verdict)
-        lines += ["", f"{told.glyph} {told.text}: {one_line(finding.slug)}"]
+        lines += ["", f"{told.glyph} {told.text}: {one_line(finding.slug)}{more_text(group)}"]
         lines += _paragraph(one_line(finding.summary), "  ")
         if command := replay_command(finding, report.target, folder=str(report_dir)):
             lines.append(f"  {command}")
-    if hidden := len(report.findings) - LISTED_FINDINGS:
-        lines += ["", f"and {count_text(hidden, 'more finding')} in the report"] if hidden > 0 else []
+    if len(groups) > LISTED_FINDINGS:
+        lines += ["", f"and {count_text(len(groups) - LISTED_FINDINGS, 'more requirement')} in the report"]
     if gaps := unjudged(report):
         lines += ["", "Not judged:"]
         for gap in gaps[:LISTED_REASONS]:
@@ -122,6 +124,11 @@ def summary_lines(report: Report, report_dir: Path) -> list[str]:
             lines.append(f"  and for {count_text(len(gaps) - LISTED_REASONS, 'more reason')}, in the report")
     lines += ["", *_paragraph(effort_text(report)), f"Report: {one_line(str(report_dir / 'report.html'))}"]
     return lines
+
+
+def more_text(group: Gathered) -> str:
+    """How many findings stand behind the one that is shown; empty when it is the only one."""
+    return f" (and {count_text(group.more_count, 'more finding')} like it)" if group.more_count else ""
 
 
 def effort_text(report: Report) -> str:

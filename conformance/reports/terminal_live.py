@@ -23,8 +23,8 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from conformance.reports.summary import profile_word, unjudged
-from conformance.reports.terminal_lines import LISTED_FINDINGS, LISTED_REASONS, effort_text
+from conformance.reports.summary import gathered, profile_word, unjudged
+from conformance.reports.terminal_lines import LISTED_FINDINGS, LISTED_REASONS, effort_text, more_text
 from conformance.reports.wording import (
     Word,
     count_text,
@@ -173,16 +173,19 @@ class LiveProgress:
 def summary(report: Report, report_dir: Path) -> Iterator[RenderableType]:
     """The panel, the findings with their replay commands, what was not judged, and where the report is."""
     yield _verdict_panel(report)
-    for finding in report.findings[:LISTED_FINDINGS]:
+    groups = gathered(report)
+    for group in groups[:LISTED_FINDINGS]:
+        finding = group.shortest
         heading = _told(word_for(finding.verdict))
         heading.append(f"  {one_line(finding.slug)}", style="bold default")
+        heading.append(more_text(group), style="bright_black")
         yield heading
         yield _indented(one_line(finding.summary))
         if command := replay_command(finding, report.target, folder=str(report_dir)):
             yield Unbroken(f"  {command}")
         yield Text("")
-    if len(report.findings) > LISTED_FINDINGS:
-        yield Text(f"and {count_text(len(report.findings) - LISTED_FINDINGS, 'more finding')} in the report\n")
+    if len(groups) > LISTED_FINDINGS:
+        yield Text(f"and {count_text(len(groups) - LISTED_FINDINGS, 'more requirement')} in the report\n")
     if gaps := unjudged(report):
         yield Text("Not judged", style="bold")
         for gap in gaps[:LISTED_REASONS]:

@@ -139,10 +139,11 @@ class Story:
         """Expect APPLIED; `changed` None leaves that open."""
         outcome = result.outcome
         self.operation_count += 1
+        due = "APPLIED" + {None: "", True: ", changed", False: ", nothing changed"}[changed]
         self.expect(
             outcome.state == reason_pb2.OUTCOME_STATE_APPLIED and changed in (None, outcome.changed),
-            f"operation {outcome.sequence} was answered {described(outcome)}",
-            expected="APPLIED" + {None: "", True: ", changed", False: ", nothing changed"}[changed],
+            f"operation {outcome.sequence} was answered {described(outcome)}, where {due} was due",
+            expected=due,
             observed=described(outcome),
             slug=slug,
         )
@@ -159,10 +160,11 @@ class Story:
         outcome = result.outcome
         self.operation_count += 1
         state = policy_of(reason).state
+        due = f"{_short(reason_pb2.OutcomeState.Name(state))} / {_short(reason_pb2.Reason.Name(reason))}"
         self.expect(
             outcome.state == state and outcome.refusal.reason == reason,
-            f"operation {outcome.sequence} was answered {described(outcome)}",
-            expected=f"{_short(reason_pb2.OutcomeState.Name(state))} / {_short(reason_pb2.Reason.Name(reason))}",
+            f"operation {outcome.sequence} was answered {described(outcome)}, where {due} was due",
+            expected=due,
             observed=described(outcome),
             slug=slug,
         )

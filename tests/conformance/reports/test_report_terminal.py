@@ -68,18 +68,20 @@ def test_a_terminal_without_unicode_gets_lines() -> None:
 def test_lines_say_each_check_with_count_verdict_and_time() -> None:
     out = _run(sample_reports.violated(), interactive=False)
     assert "\x1b" not in out
-    assert "[  1/134] ✓ passed          250 ms  Tells the story of `identity/credential-required` once\n" in out
-    assert len(re.findall(r"^\[", out, re.MULTILINE)) == 134
+    count = len(sample_reports.violated().requirements)
+    assert f"[  1/{count}] ✓ passed          250 ms  Tells the story of `identity/credential-required` once\n" in out
+    assert len(re.findall(r"^\[", out, re.MULTILINE)) == count
 
 
 @pytest.mark.parametrize("interactive", [False, True])
 def test_the_summary_has_verdict_profiles_findings_replay_commands_and_the_place_of_the_report(
     interactive: bool,
 ) -> None:
+    core = sample_reports.violated().profiles[0]
     out = ESCAPES.sub("", _run(sample_reports.violated(), interactive=interactive))
     summary = out[out.lower().index("✗ not certified") :]
     for text in (
-        "119 of 123 requirements passed",
+        f"{core.passed_count} of {core.requirement_count} requirements passed",
         "effects/exactly-once",
         "An add whose answer was lost was applied a second time",
         "  cartsync-conformance replay /reports/run/failures/effects-exactly-once-1.json --launch 'COMMAND'\n",
@@ -165,7 +167,7 @@ def test_plain_lines_do_not_load_rich() -> None:
     assert done.stdout.strip() == "False"
 
 
-@pytest.mark.parametrize(("found", "hidden"), [(10, ""), (25, "and 15 more findings in the report")])
+@pytest.mark.parametrize(("found", "hidden"), [(10, ""), (25, "and 15 more requirements in the report")])
 def test_many_findings_are_cut_with_a_word(found: int, hidden: str) -> None:
     report = sample_reports.unreachable()
     for number in range(found):
@@ -176,9 +178,25 @@ def test_many_findings_are_cut_with_a_word(found: int, hidden: str) -> None:
         progress_for(stream, interactive=interactive).finished(report, Path("/reports"))
         shows.append(stream.getvalue)
     for show in shows:
-        assert ("more finding" in show()) == bool(hidden)
+        assert ("more requirement" in show()) == bool(hidden)
         assert hidden in show()
         assert "deciding/number-10" not in show()
+
+
+@pytest.mark.parametrize("interactive", [False, True])
+def test_findings_of_one_requirement_are_shown_once_by_the_shortest_story(interactive: bool) -> None:
+    report = sample_reports.unreachable()
+    for event_count in (5, 2, 9):
+        finding = report.findings.add(slug="cart/add-adds", verdict=report_pb2.VERDICT_VIOLATION)
+        finding.summary = f"told in {event_count}"
+        finding.timeline.extend(report_pb2.TimelineEvent() for _ in range(event_count))
+    stream = Terminal()
+    progress_for(stream, interactive=interactive).finished(report, Path("/reports"))
+    shown = ESCAPES.sub("", stream.getvalue())
+    assert shown.count("cart/add-adds") == 1
+    assert "(and 2 more findings like it)" in shown
+    assert "told in 2" in shown
+    assert "told in 5" not in shown
 
 
 @pytest.mark.parametrize("interactive", [False, True])

@@ -25,6 +25,7 @@ from reference_server.logs import log_event
 from reference_server.ports import BackendUnavailableError
 from reference_server.service.errors import DOMAIN, CallError, internal, request_invalid, unavailable
 from reference_server.settlement import ContendedError
+from reference_server.storage import StoreFailedError
 
 RETRY_DELAY = timedelta(seconds=1)
 
@@ -111,13 +112,19 @@ class CallGuard(grpc.aio.ServerInterceptor):
                 request_deserializer=lenient(handler.request_deserializer),
                 response_serializer=handler.response_serializer,
             )
+        # A unary request is taken as bytes and decoded once the caller is admitted: what is small on the wire may
+        # be large in memory, and strangers get none of it.
         return grpc.unary_unary_rpc_method_handler(
-            self._guarded(method, handler.unary_unary),
-            request_deserializer=lenient(handler.request_deserializer),
+            self._guarded(method, handler.unary_unary, lenient(handler.request_deserializer)),
             response_serializer=handler.response_serializer,
         )
 
-    def _guarded(self, method: str, answer: Callable[[Any, Any], Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    def _guarded(
+        self,
+        method: str,
+        answer: Callable[[Any, Any], Awaitable[Any]],
+        decode: Callable[[Any], Any] = lambda request: request,
+    ) -> Callable[..., Awaitable[Any]]:
         async def run(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             started = time.perf_counter()
             call = Call(method, principal="")
@@ -126,7 +133,7 @@ class CallGuard(grpc.aio.ServerInterceptor):
             try:
                 call.principal = self._admit(tuple(context.invocation_metadata() or ()))
                 _CURRENT.set(call)
-                return await answer(decoded(request, self._domain), context)
+                return await answer(decoded(decode(request), self._domain), context)
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
                 raise
@@ -146,6 +153,9 @@ class CallGuard(grpc.aio.ServerInterceptor):
             return unavailable("Prices cannot be had now.", RETRY_DELAY)
         if isinstance(error, ContendedError):
             return unavailable("Too many others are changing the same carts.", RETRY_DELAY)
+        if isinstance(error, StoreFailedError):
+            log_event(logging.ERROR, "store_failed", error=str(error), method=call.method, principal=call.principal)
+            return unavailable("The store failed; what was sent is in doubt: send the same again.", RETRY_DELAY)
         log_event(logging.ERROR, "call_failed", exc_info=error, method=call.method, principal=call.principal)
         return internal()
 

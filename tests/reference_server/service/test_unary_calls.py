@@ -7,6 +7,7 @@ import uuid
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from unittest.mock import AsyncMock, Mock
 
 import grpc
 import pytest
@@ -18,6 +19,8 @@ from live_server import Live, config_in, offer, refused, running, states
 
 from reference_server.assembly import REFERENCE
 from reference_server.logs import JsonLines
+from reference_server.service.calls import CallGuard, Metadata
+from reference_server.service.errors import credential_invalid
 from reference_server.service.submissions import Submissions
 from reference_server.settlement import ContendedError, Settled
 
@@ -239,6 +242,26 @@ async def test_contention_is_unavailable_with_a_delay(tmp_path: Path) -> None:
         with refused() as refusal:
             await ann.submit(ann.add())
     assert (refusal.code, refusal.retry_seconds) == (grpc.StatusCode.UNAVAILABLE, 1.0)
+
+
+async def test_what_a_stranger_sends_is_not_even_decoded() -> None:
+    def admit(metadata: Metadata) -> str:
+        raise credential_invalid()
+
+    def decode(data: bytes) -> Any:
+        raise AssertionError("decoded although nobody was admitted")
+
+    handler: Any = grpc.unary_unary_rpc_method_handler(Mock(), request_deserializer=decode)
+
+    async def continuation(details: grpc.HandlerCallDetails) -> Any:
+        return handler
+
+    context = AsyncMock()
+    context.invocation_metadata = lambda: ()
+    guarded = await CallGuard("/", admit).intercept_service(continuation, Mock(method=SUBMIT_PATH))
+    assert guarded.request_deserializer is None
+    await guarded.unary_unary(b"anything", context)
+    assert context.abort.await_args.args[0] is grpc.StatusCode.UNAUTHENTICATED
 
 
 async def test_every_call_is_logged_with_counts_and_without_anything_secret(live: Live) -> None:

@@ -32,6 +32,10 @@ from reference_server.engine.state import CartHead, Effect, QueueMark, Reading, 
 from reference_server.engine.working import Working, outcome_of
 from reference_server.ports import BackendUnavailableError
 
+# Of the missing features a refusal names: how many, and how many characters of each.
+MAX_NAMED_FEATURES = 32
+MAX_FEATURE_LENGTH = 128
+
 
 class Decider:
     """The decision core. Keeps no state between calls; deterministic in its arguments."""
@@ -235,7 +239,7 @@ class Decider:
         return refuse(
             Reason.REASON_UNSUPPORTED_FEATURE,
             "this server does not have a feature the operation requires",
-            unsupported_features=missing,
+            unsupported_features=_named(missing),
         )
 
     def known_intent(self, case: Case) -> Answer | None:
@@ -418,6 +422,11 @@ class Decider:
         else:
             working.record(record, mark, charged=charged)
         return outcome_pb2.OperationResult(outcome=outcome)
+
+
+def _named(features: Sequence[str]) -> list[str]:
+    """As many as fit: the list is recorded and replayed, and its length is the client's choice."""
+    return [feature[:MAX_FEATURE_LENGTH] for feature in features[:MAX_NAMED_FEATURES]]
 
 
 def _head_after(cart: CartHead | None, answer: LineOutcome, revision: int, decide_time_us: int) -> CartHead:

@@ -25,6 +25,7 @@ from settled_shop import (
     reasons,
 )
 
+from reference_server.engine.deciding import MAX_FEATURE_LENGTH
 from reference_server.engine.policy import Policy
 
 
@@ -194,6 +195,16 @@ async def test_unknown_features_are_named_once_each_in_order(shop: Shop, queue: 
     outcome = await shop.outcome(queue, queue.add(required_features=["z", "a", "z"]))
     assert (outcome.state, reason(outcome)) == (REJECTED, "UNSUPPORTED_FEATURE")
     assert list(outcome.refusal.unsupported_features) == ["a", "z"]
+
+
+async def test_a_refusal_of_very_many_features_stays_small(shop: Shop, queue: Queue) -> None:
+    features = [f"{number:06d}" for number in range(100_000)] + ["z" * 1_000_000]
+    outcome = await shop.outcome(queue, queue.add(required_features=features))
+    assert reason(outcome) == "UNSUPPORTED_FEATURE"
+    assert set(outcome.refusal.unsupported_features) < set(features)
+    huge = await shop.outcome(queue, queue.add(required_features=["z" * 1_000_000]))
+    assert list(huge.refusal.unsupported_features) == ["z" * MAX_FEATURE_LENGTH]
+    assert max(outcome.ByteSize(), huge.ByteSize()) < 10_000
 
 
 async def test_a_feature_the_policy_lists_is_no_obstacle(queue: Queue) -> None:

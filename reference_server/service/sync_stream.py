@@ -63,7 +63,7 @@ class Claims:
 
     def __init__(self) -> None:
         self._claims: dict[tuple[str, str], Claim] = {}
-        self._stopping = False
+        self._stopping = asyncio.Event()
 
     def take(self, principal: str, queue_id: str) -> Claim:
         """Give the queue to a new stream and stop the one that holds it."""
@@ -72,7 +72,7 @@ class Claims:
         if older is not None:
             older.stop(StopReason.SUPERSEDED)
         self._claims[principal, queue_id] = claim
-        if self._stopping:
+        if self._stopping.is_set():
             claim.stop(StopReason.SERVER_STOPPING)
         return claim
 
@@ -83,9 +83,13 @@ class Claims:
 
     def stop_all(self) -> None:
         """Ask every stream, and every later one, to stop because the server does."""
-        self._stopping = True
+        self._stopping.set()
         for claim in self._claims.values():
             claim.stop(StopReason.SERVER_STOPPING)
+
+    async def stopping(self) -> None:
+        """Wait until the server stops; for a stream that holds no queue yet."""
+        await self._stopping.wait()
 
 
 class SyncStream:
@@ -103,7 +107,7 @@ class SyncStream:
 
     async def run(self) -> None:
         """Answer until the client has finished; raises CallError when the stream ends otherwise."""
-        first = await self._read()
+        first = await self._first_message()
         if first is None:
             return
         welcome = await self.open(first)
@@ -113,6 +117,17 @@ class SyncStream:
             await self._answer_until_stopped(claim)
         finally:
             self._claims.give_back(self._principal, self._queue_id, claim)
+
+    async def _first_message(self) -> service_pb2.SyncRequest | None:
+        reading = asyncio.ensure_future(self._read())
+        stopping = asyncio.ensure_future(self._claims.stopping())
+        try:
+            await asyncio.wait([reading, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                raise unavailable("The server is stopping.", RESTART_RETRY_DELAY)
+            return reading.result()
+        finally:
+            await _cancel(reading, stopping)
 
     async def open(self, first: service_pb2.SyncRequest) -> service_pb2.Welcome:
         """Check the first message and greet (spec: sync/welcome, sync/hello-first, sync/hello-checked)."""
@@ -156,7 +171,6 @@ class SyncStream:
         reading = asyncio.ensure_future(self._read_ahead())
         answering = asyncio.ensure_future(self._answer_pending())
         stopping = asyncio.ensure_future(claim.stopped())
-        tasks: list[asyncio.Future[Any]] = [reading, answering, stopping]
         try:
             await asyncio.wait([answering, stopping], return_when=asyncio.FIRST_COMPLETED)
             if answering.done():
@@ -167,9 +181,7 @@ class SyncStream:
             await self._answer_what_was_read(answering)
             raise unavailable("The server is stopping.", RESTART_RETRY_DELAY)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _cancel(reading, answering, stopping)
 
     async def _answer_what_was_read(self, answering: asyncio.Future[None]) -> None:
         end = asyncio.ensure_future(self._pending.put(None))
@@ -195,3 +207,9 @@ class SyncStream:
                 raise message
             outcomes = await self.answer(message)
             await self._write(service_pb2.SyncResponse(outcomes=outcomes))
+
+
+async def _cancel(*tasks: asyncio.Future[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

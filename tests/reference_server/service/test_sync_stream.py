@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -301,6 +302,24 @@ async def test_a_stopping_server_answers_what_it_has_read_and_ends_streams_as_un
             await stream.read()
         assert (refusal.code, refusal.retry_seconds) == (grpc.StatusCode.UNAVAILABLE, 1.0)
         await stopping
+
+
+async def test_a_stream_that_has_not_said_hello_does_not_hold_up_a_stopping_server(tmp_path: Path) -> None:
+    read_begun = asyncio.Event()
+
+    class _Silent(SyncStream):
+        async def run(self) -> None:
+            read_begun.set()
+            await super().run()
+
+    parts = dataclasses.replace(REFERENCE, stream=_Silent)
+    async with running(config_in(tmp_path, shutdown_grace=timedelta(seconds=60)), parts) as live:
+        stream = live.calls.Sync(metadata=live.shopper().metadata)
+        await read_begun.wait()
+        await asyncio.wait_for(live.server.stop(), 10)
+        with refused() as refusal:
+            await stream.read()
+        assert (refusal.code, refusal.retry_seconds) == (grpc.StatusCode.UNAVAILABLE, 1.0)
 
 
 class _Stuck(Submissions):

@@ -43,7 +43,12 @@ class JsonLines(logging.Handler):
         if self._broken:
             return
         try:
-            self._stream.write(as_line(record))
+            line = as_line(record)
+        except Exception:
+            # A library's mistake in its own message (wrong arguments, a repr that raises) costs that one record.
+            return
+        try:
+            self._stream.write(line)
             self._stream.flush()
         except (OSError, ValueError):
             # The reader of the pipe has gone. Serving carts matters more than telling about it.

@@ -39,6 +39,15 @@ def test_a_reader_that_has_gone_silences_the_log_and_raises_nothing() -> None:
     handler.handle(record())
 
 
+def test_a_record_that_cannot_be_written_down_costs_only_itself() -> None:
+    stream = io.StringIO()
+    background = InBackground(JsonLines(stream))
+    background.handle(logging.LogRecord("other", logging.ERROR, __file__, 1, "%d rows", ("many",), None))
+    background.handle(record("after"))
+    background.flush()
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["after"]
+
+
 class Blocked(logging.Handler):
     def __init__(self) -> None:
         super().__init__()

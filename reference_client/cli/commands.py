@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from reference_client.cli import showing
+from reference_client.cli.option_types import Seconds, server_address
 from reference_client.cli.settings import DEFAULT_SERVER, ExitCode, Settings, default_data_dir
 from reference_client.cli.synchronising import synchronise
 from reference_client.exceptions import ClientError, QueueBusyError, StoreError
@@ -61,6 +62,7 @@ class _Group(click.Group):
 @click.option(
     "--server",
     envvar="CARTSYNC_SERVER",
+    callback=server_address,
     default=DEFAULT_SERVER,
     show_default=True,
     help="HOST:PORT of the server.  [env: CARTSYNC_SERVER]",
@@ -86,7 +88,7 @@ class _Group(click.Group):
     help="PEM file of the authorities to trust instead of the system's.  [env: CARTSYNC_TLS_CA]",
 )
 @click.option("--unary", is_flag=True, help="Do not use streams.")
-@click.option("--deadline", type=click.FloatRange(min=0.1), default=10.0, help="Seconds one answer may take.")
+@click.option("--deadline", type=Seconds(least=0.1), default=10.0, help="Seconds one answer may take.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON for programs.")
 @click.version_option(package_name="cartsync")
 @click.pass_context
@@ -103,8 +105,6 @@ def cli(
     as_json: bool,
 ) -> None:
     """A shopping cart that works without a network. What you do is kept at once and settled by `sync`."""
-    if ":" not in server and not server.startswith("unix:"):
-        raise click.BadParameter("must be HOST:PORT", param_hint="--server")
     ctx.obj = Settings(
         data_dir=data_dir or default_data_dir(),
         server=server,
@@ -224,7 +224,7 @@ def remove(settings: Settings, sku: str, guard: int | None, cart: str) -> None:
 
 
 @cli.command()
-@click.argument("sequence", type=int)
+@click.argument("sequence", type=click.IntRange(min=1, max=2**63 - 1))
 @click.pass_obj
 def discard(settings: Settings, sequence: int) -> None:
     """Cancel something not settled yet. Only the server's answer, at the next sync, cancels it."""
@@ -283,14 +283,12 @@ def status(settings: Settings, show_all: bool) -> None:
 @click.option("--once/--watch", "once", default=True, help="Once (default), or again and again until interrupted.")
 @click.option(
     "--patience",
-    type=click.FloatRange(min=0.0),
+    type=Seconds(least=0.0),
     default=5.0,
     show_default=True,
     help="Seconds to keep trying while the server is away or puts things off.",
 )
-@click.option(
-    "--interval", type=click.FloatRange(min=0.1), default=5.0, show_default=True, help="Seconds, for --watch."
-)
+@click.option("--interval", type=Seconds(least=0.1), default=5.0, show_default=True, help="Seconds, for --watch.")
 @click.option("--batch", type=click.IntRange(min=1), help="At most so many operations in one submission.")
 @click.pass_obj
 def sync(settings: Settings, once: bool, patience: float, interval: float, batch: int | None) -> None:

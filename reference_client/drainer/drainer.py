@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from google.protobuf import duration_pb2
 
 from reference_client.drainer.transport import CallFailedError, Session, Transport
-from reference_client.exceptions import QueueBusyError
+from reference_client.exceptions import QueueBusyError, StoreError
 from reference_client.machine import Backoff, SyncMachine
 from reference_client.machine import messages as m
 from reference_client.machine.backoff import Random
@@ -66,13 +66,19 @@ Waiting = Callable[[m.Wait], None]
 
 @contextmanager
 def queue_lock(folder: Path, queue_id: str) -> Iterator[None]:
-    """Holds a queue's lock. Raises `QueueBusyError` at once when another drainer has it."""
-    lock = FileLock(folder / f"{queue_id}.lock")
+    """Holds a queue's lock. Raises `QueueBusyError` at once when another drainer has it, and `StoreError`."""
+    path = folder / f"{queue_id}.lock"
+    lock = FileLock(path)
     try:
-        with lock.acquire(timeout=0):
-            yield
+        lock.acquire(timeout=0)
     except Timeout:
         raise QueueBusyError("another process is synchronising this queue at the moment") from None
+    except OSError as error:
+        raise StoreError(f"the queue cannot be locked by {path}: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 class Drainer:

@@ -16,7 +16,7 @@ from sqlite_utils import Database
 
 from reference_client.clock import ReadClock, read_device_clock
 from reference_client.exceptions import StoreError, UnknownQueueError
-from reference_client.identifiers import NewId, random_id
+from reference_client.identifiers import NewId, is_canonical, random_id
 from reference_client.machine.recovery import RecoveryPlan
 from reference_client.machine.values import Notice, PendingOperation, QueueFacts, Settlement
 from reference_client.queue import enqueueing, settling, snapshots
@@ -182,9 +182,11 @@ class QueueFile:
 
     def queue(self, queue_id: str) -> QueueRecord:
         """One queue. Raises `UnknownQueueError`."""
-        found = self._read(lambda db: _one(db, "queue_id = ?", queue_id))
+        found = self._read(lambda db: _one(db, "queue_id = ?", queue_id)) if is_canonical(queue_id) else None
         if found is None:
-            raise UnknownQueueError(f"there is no queue {queue_id} on this device; `cartsync queue list` shows them")
+            raise UnknownQueueError(
+                f"there is no queue {queue_id[:100]} on this device; `cartsync queue list` shows them"
+            )
         return found
 
     def facts(self, queue_id: str) -> QueueFacts:

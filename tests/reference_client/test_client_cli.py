@@ -207,6 +207,42 @@ def test_a_queue_in_conflict_is_shown_and_resolved(run: Run, shop: SpecServer) -
     assert shop.store.lines == {"A": 1, "B": 1}
 
 
+@pytest.mark.usefixtures("no_network")
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["discard", "99999999999999999999"],
+        ["discard", "0"],
+        ["queue", "show", "\udcff"],
+        ["queue", "show", "0"],
+        ["queue", "resolve", "\udcff", "--abandon"],
+        ["--server", "\udcff:1", "add", "A", "--price", "1GBP"],
+        ["--server", "127.0.0.1:99999", "sync"],
+        ["--server", "127.0.0.1:0", "sync"],
+        ["--server", "127.0.0.1:https", "sync"],
+        ["--server", "127.0.0.1", "sync"],
+        ["--deadline", "nan", "sync"],
+        ["--deadline", "1e300", "sync"],
+        ["sync", "--patience", "nan"],
+        ["sync", "--watch", "--interval", "1e300"],
+        ["sync", "--patience", "inf"],
+    ],
+)
+def test_values_out_of_this_world_are_wrong_usage(run: Run, arguments: list[str]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == ExitCode.USAGE, result.output
+    assert isinstance(result.exception, SystemExit)
+
+
+def test_a_lock_that_cannot_be_taken_is_a_trouble_of_the_store(run: Run, shop: SpecServer, tmp_path: Path) -> None:
+    run("add", "A", "--price", "1.00GBP")
+    queue_id = json.loads(run("--json", "status").output)["queue"]["queue_id"]
+    (tmp_path / "data" / f"{queue_id}.lock").mkdir()
+    result = run("sync")
+    assert result.exit_code == ExitCode.STORE
+    assert "cannot be locked" in result.output
+
+
 def test_the_data_directory_follows_the_xdg_convention(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", "/data")
     assert default_data_dir() == Path("/data/cartsync")

@@ -248,6 +248,8 @@ class CartClient:
                     pace=pace,
                 )
                 with queue_lock(self._folder, queue_id):
+                    if self.queue().queue_id != queue_id:
+                        continue  # whoever held the lock until now has halted or replaced it
                     ending = drainer.drain(queue_id)
                     if isinstance(ending, m.Replaced):
                         continue

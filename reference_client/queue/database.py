@@ -31,6 +31,8 @@ def open_database(folder: Path) -> Database:
     """Opens, and makes if missing, the queues in `folder`. Raises `StoreError`."""
     try:
         _make_folder(folder)
+        # Sequences and carts are nobody else's business, whoever made the folder; its journal takes after it.
+        os.close(os.open(folder / FILE_NAME, os.O_CREAT | os.O_RDWR, 0o600))
         connection = sqlite3.connect(folder / FILE_NAME, timeout=_BUSY_SECONDS, isolation_level=None)
         return prepare(connection)
     except (OSError, sqlite3.Error) as error:
@@ -54,7 +56,8 @@ def prepare(connection: sqlite3.Connection) -> Database:
 def _make_folder(folder: Path) -> None:
     if folder.is_dir():
         return
-    folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+    _make_folder(folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True)
     parent = os.open(folder.parent, os.O_RDONLY)
     try:
         os.fsync(parent)

@@ -137,22 +137,22 @@ def rebuild(
         "UPDATE operations SET state = 'lost' WHERE queue_id = ? AND sequence > ? AND state = 'applied'",
         [queue_id, watermark],
     )
-    _settle_as(db, queue_id, "discarded", plan.cancelled)
-    _settle_as(db, queue_id, "left", plan.left)
+    _settle_as(db, queue_id, "discarded", plan.cancelled, wall_ns)
+    _settle_as(db, queue_id, "left", plan.left, wall_ns)
     db.execute("UPDATE queues SET state = 'retired' WHERE queue_id = ?", [queue_id])
     successor = open_queue(db, str(server), new_id, wall_ns, str(principal))
     db.execute("UPDATE queues SET store_id = ? WHERE queue_id = ?", [store_id, successor])
     db.execute("UPDATE queues SET successor_id = ? WHERE queue_id = ?", [successor, queue_id])
     moved = [(_without_identity(o), _age_of(db, queue_id, o)) for o in plan.reissue]
     append(db, successor, moved, new_id)
-    _settle_as(db, queue_id, "moved", [o.sequence for o in plan.reissue])
+    _settle_as(db, queue_id, "moved", [o.sequence for o in plan.reissue], wall_ns)
     return plan
 
 
-def _settle_as(db: sqlite3.Connection, queue_id: str, state: str, sequences: Iterable[int]) -> None:
+def _settle_as(db: sqlite3.Connection, queue_id: str, state: str, sequences: Iterable[int], wall_ns: int) -> None:
     db.executemany(
-        "UPDATE operations SET state = ? WHERE queue_id = ? AND sequence = ?",
-        [(state, queue_id, sequence) for sequence in sequences],
+        "UPDATE operations SET state = ?, settle_wall_ns = ? WHERE queue_id = ? AND sequence = ?",
+        [(state, wall_ns, queue_id, sequence) for sequence in sequences],
     )
 
 
@@ -209,7 +209,8 @@ def resolve(
             intent.ClearField("enqueue_time")
             intents.append((intent, Age(now)))
         append(db, target, intents, new_id)
-    _settle_as(db, queue_id, "reissued" if reissue else "abandoned", [o.sequence for o in chosen])
+    settled_as = "reissued" if reissue else "abandoned"
+    _settle_as(db, queue_id, settled_as, [o.sequence for o in chosen], now.wall_ns)
     if not load_pending(db, queue_id, 0, 1):
         db.execute("UPDATE queues SET state = 'retired' WHERE queue_id = ?", [queue_id])
     return len(chosen)

@@ -10,12 +10,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from spec_server import adds
+from cartsync.v1 import cart_pb2, service_pb2
+from faulty_link import FaultyLink
+from offline_shopper import SERVER as SHOP
+from offline_shopper import Shopper
+from spec_server import SpecServer, adds
 
 from reference_client import CartClient, QueueBusyError, StoreError
 from reference_client.drainer.drainer import queue_lock
+from reference_client.machine.values import Notice
 from reference_client.queue.database import FILE_NAME
 from reference_client.queue.queue_file import QueueFile
+from reference_client.queue.rows import QueueRecord
 
 SERVER = "shop.example:443"
 
@@ -126,6 +132,57 @@ def test_settled_history_is_forgotten_after_a_month_and_the_counting_goes_on(tmp
     queues.prune()
     assert queues.operations(place.queue_id) == []
     assert queues.enqueue(SERVER, adds("B"))[0].sequence == 2
+
+
+def test_what_was_resolved_is_forgotten_after_a_month_too() -> None:
+    shopper = Shopper()
+    shopper.add("A")
+    queue_id = shopper.active_id
+    shopper.queues.halt(queue_id, Notice("conflict", "a copy is live"))
+    shopper.queues.resolve(queue_id, None, reissue=False)
+    cart = cart_pb2.Cart(cart_id="main")
+    shopper.queues.save_snapshot(SHOP, service_pb2.GetCartResponse(store_id="s", cart=cart))
+    shopper.clock.pass_seconds(31 * 24 * 3600)
+    shopper.queues.prune()
+    assert shopper.queues.operations(queue_id) == []
+
+
+def test_only_the_shopper_reads_the_queues_and_every_new_folder_is_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+
+    def fsync(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr("os.fsync", fsync)
+    folder = tmp_path / "share" / "cartsync"
+    QueueFile.open(folder).close()
+    assert (folder / FILE_NAME).stat().st_mode & 0o077 == 0
+    assert folder.stat().st_mode & 0o077 == 0
+    assert synced == [made.stat().st_ino for made in (tmp_path, tmp_path / "share")]
+
+
+def test_a_drainer_that_waited_for_the_lock_leaves_a_queue_alone_that_was_halted_meanwhile(tmp_path: Path) -> None:
+    server = SpecServer()
+
+    class Late(CartClient):
+        """Finds the active queue, and is overtaken before it has the lock."""
+
+        overtaken = False
+
+        def queue(self) -> QueueRecord:
+            found = super().queue()
+            if not self.overtaken:
+                self.overtaken = True
+                self.queues.halt(found.queue_id, Notice("conflict", "a copy is live"))
+            return found
+
+    with Late(tmp_path, SERVER, connect=lambda _: FaultyLink(server)) as client:
+        halted = client.add("A", price="1.00GBP")
+        report = client.sync(patience=0)
+        assert report.tally.attempts == 0
+        assert [o.send_count for o in client.operations(halted.queue_id)] == [0]
 
 
 def test_a_file_that_is_no_store_is_an_error_with_a_way_out(tmp_path: Path) -> None:

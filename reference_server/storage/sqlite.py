@@ -166,7 +166,7 @@ class SqliteStore:
 
     def _open(self) -> tuple[sqlite3.Connection, str]:
         if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(self._path.parent)
             # It holds the key of the digests: nobody else's business.
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
         connection = sqlite3.connect(self._path or ":memory:", isolation_level=None)
@@ -276,6 +276,19 @@ def _transaction(connection: sqlite3.Connection, mode: str) -> Iterator[None]:
         with contextlib.suppress(sqlite3.Error):  # the first error tells more
             connection.execute("ROLLBACK")
         raise
+
+
+def _make_folder(folder: Path) -> None:
+    """Make what is missing of a path of folders; SQLite itself sees to it that the file is in the last one."""
+    if folder.is_dir():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    parent = os.open(folder.parent, os.O_RDONLY)
+    try:
+        os.fsync(parent)
+    finally:
+        os.close(parent)
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

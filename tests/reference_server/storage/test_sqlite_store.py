@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import stat
 import sys
@@ -305,3 +306,17 @@ async def test_neither_repr_nor_error_of_a_reading_shows_the_digest_key() -> Non
         reading = await store.read(WANTED)
         assert len(reading.digest_key) == 32
         assert repr(reading.digest_key) not in repr(reading)
+
+
+async def test_every_folder_made_for_a_store_is_synced_to_the_medium(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+
+    def fsync(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr("os.fsync", fsync)
+    store = open_store(f"sqlite:{tmp_path / 'a' / 'b' / 'store.sqlite'}", Policy())
+    await store.close()
+    assert synced == [made.stat().st_ino for made in (tmp_path, tmp_path / "a")]

@@ -143,6 +143,8 @@ def _json_rows(path: Path, text: str) -> Iterator[_Row]:
         document = json.loads(text)
     except json.JSONDecodeError as error:
         raise CatalogError(f"{path}:{error.lineno}: is not JSON ({error.msg}). Mend it there.") from None
+    except ValueError as error:
+        raise CatalogError(f"{path}: holds a number beyond all prices ({error}). Mend it there.") from None
     except RecursionError:
         raise CatalogError(f"{path}: is nested too deep for a catalogue.") from None
     offers = document.get("offers") if isinstance(document, dict) else None
@@ -183,6 +185,8 @@ def _sku(row: _Row) -> str:
     value = row.fields.get("sku")
     if not isinstance(value, str) or not is_sku(value):
         raise _wrong(row, "sku", f"It {SKU_FORM}.")
+    if any("\ud800" <= character <= "\udfff" for character in value):
+        raise _wrong(row, "sku", "It holds half of a surrogate pair, which no message can carry.")
     return value
 
 

@@ -304,6 +304,8 @@ def load_config(flags: Mapping[str, str | None], environ: Mapping[str, str], fil
 def _parse(setting: Setting, text: str, place: str) -> object:
     if not text:
         raise ConfigError(f"{place}: is empty. Leave it out, or give {setting.metavar}.")
+    if "\0" in text:
+        raise ConfigError(f"{place}: holds a NUL character, which no setting does. Take it out.")
     try:
         return setting.parse(text)
     except ValueError as error:
@@ -320,6 +322,8 @@ def _read_file(file: Path | None) -> dict[str, str]:
         raise ConfigError(f"--config {file}: cannot be read ({error.strerror}). Give a readable file.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"--config {file}: is not TOML ({error}). Mend it there.") from None
+    except RecursionError:
+        raise ConfigError(f"--config {file}: is nested too deep for settings, which are one line each.") from None
     known = {setting.name for setting in SETTINGS}
     for name, value in document.items():
         if name not in known:

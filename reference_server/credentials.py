@@ -158,9 +158,9 @@ def parse_expiry(text: str) -> datetime | None:
     """An RFC 3339 time with zone, in UTC; None when `text` is none."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    return None if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def tokens_file_line(token: str, principal: str, expires: str = "") -> str:

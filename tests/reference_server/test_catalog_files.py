@@ -98,6 +98,11 @@ def test_a_wrong_header_is_named(tmp_path: Path, text: str, said: str) -> None:
             "offers[0]: column 'unit_price_minor' is 'True'",
         ),
         ("[" * 100_000, "catalog.json"),
+        ('{"offers": [' + "9" * 5_000 + "]}", "beyond all prices"),
+        (
+            '{"offers": [{"sku": "\\ud800", "currency": "GBP", "unit_price_minor": 1}]}',
+            "offers[0]: column 'sku' is '\\ud800'. It holds half of a surrogate pair",
+        ),
     ],
 )
 def test_a_wrong_json_file_is_named_by_place(tmp_path: Path, text: str, said: str) -> None:

@@ -139,6 +139,8 @@ def test_the_secret_is_in_no_message_and_no_repr() -> None:
         ("listen = [", "is not TOML"),
         ("lissen = '127.0.0.1:1'", "lissen: is no setting"),
         ("shutdown_grace = 10", "must be a text in quotes"),
+        ('auth = "tokens:a\\u0000b"', "server.toml: auth: holds a NUL"),
+        ("x = " + "[" * 100_000, "nested too deep"),
         ("listen = 'x'", "server.toml: listen 'x': must be HOST:PORT"),
     ],
 )

@@ -75,6 +75,7 @@ def test_a_file_that_grants_nothing_or_is_not_there_is_an_error(tmp_path: Path) 
         ("with a space in the middle of it", "alice", "", "without spaces"),
         (ALICE, "al ice", "", "the principal must be"),
         (ALICE, "alice", "soon", "the expiry must be"),
+        (ALICE, "alice", "0001-01-01T00:00:00+14:00", "the expiry must be"),
     ],
 )
 def test_a_line_is_only_made_of_what_can_be_read_back(token: str, principal: str, expires: str, said: str) -> None:

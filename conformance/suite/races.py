@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
+import grpc
 from cartsync.conformance.v1 import control_pb2 as control
 from cartsync.v1 import operation_pb2
 
-from conformance.wire import Answer, Device, PendingCall, Story
+from conformance.wire import Answer, Device, PendingCall, RpcFailureError, Story
 from conformance.wire.device import answer_of
 
-# How long an overtaking submission may take before it counts as waiting for the held one, as under a lock.
+# How long what overtakes a held submission may take before it counts as waiting for it, as under a lock.
 OVERTAKE_SECONDS = 0.8
+
+_Read = TypeVar("_Read")
 
 
 @contextlib.contextmanager
@@ -37,6 +41,16 @@ def overtake(device: Device, *operations: operation_pb2.CartOperation) -> Pendin
     pending = device.submit_later(*operations)
     pending.wait(OVERTAKE_SECONDS)
     return pending
+
+
+def read_beside(read: Callable[[float], _Read]) -> _Read | None:
+    """What a read (given its seconds) says while a submission is held; None where it waits for the held one."""
+    try:
+        return read(OVERTAKE_SECONDS)
+    except RpcFailureError as failure:
+        if failure.code is grpc.StatusCode.DEADLINE_EXCEEDED:
+            return None
+        raise
 
 
 def answer(pending: PendingCall) -> Answer:

@@ -74,7 +74,9 @@ def _backend_unavailable(story: Story) -> Result:
 def _internal(story: Story) -> Result:
     phone, sku = story.device(), story.sku()
     story.shop.throw(1)
-    return phone.submit(phone.add(sku)).only
+    result = phone.submit(phone.add(sku)).only
+    at_once = story.policy.quarantine_attempt_count == 1 and result.outcome.refusal.reason == _R.REASON_QUARANTINED
+    return None if at_once else result  # a server that sets aside at the first failure need not defer it
 
 
 def _quarantined(story: Story) -> Result:

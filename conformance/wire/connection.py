@@ -19,6 +19,7 @@ from conformance.wire.target import Target
 from conformance.wire.wording import in_words
 
 CALL_SECONDS = 10.0  # a call that takes longer has failed
+OPERATION_SECONDS = 0.02  # so much longer for each operation: a server may commit them one by one
 
 _Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response", bound=Message)
@@ -27,9 +28,11 @@ _Response = TypeVar("_Response", bound=Message)
 class RpcFailureError(Exception):
     """A call ended with a status other than OK, taken apart."""
 
-    def __init__(self, error: grpc.RpcError) -> None:
-        self.code: grpc.StatusCode = error.code()
-        self.message: str = error.details() or ""
+    def __init__(self, error: grpc.RpcError | grpc.FutureTimeoutError) -> None:
+        self.code: grpc.StatusCode = grpc.StatusCode.DEADLINE_EXCEEDED
+        self.message = "no answer came"
+        if isinstance(error, grpc.RpcError):
+            self.code, self.message = error.code(), error.details() or ""
         self.reason = ""  # ErrorInfo.reason
         self.domain = ""  # ErrorInfo.domain
         self.metadata: dict[str, str] = {}  # ErrorInfo.metadata
@@ -37,7 +40,7 @@ class RpcFailureError(Exception):
         self.has_retry_info = False
         status = None
         with contextlib.suppress(ValueError, TypeError):
-            status = rpc_status.from_call(error)
+            status = rpc_status.from_call(error) if isinstance(error, grpc.RpcError) else None
         for detail in status.details if status else ():
             if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
                 info = error_details_pb2.ErrorInfo.FromString(detail.value)
@@ -76,10 +79,10 @@ class PendingCall:
         self._name = name
 
     def result(self, seconds: float = CALL_SECONDS) -> service.SubmitOperationsResponse:
-        """Wait for the answer; raises RpcFailureError."""
+        """Wait for the answer; raises RpcFailureError, also when none comes."""
         try:
             answer: service.SubmitOperationsResponse = self._future.result(seconds)
-        except grpc.RpcError as error:
+        except (grpc.RpcError, grpc.FutureTimeoutError) as error:
             raise self._connection.failed(self._name, error) from error
         self._connection.received(self._name, answer)
         return answer
@@ -118,10 +121,9 @@ class Connection:
         """Cut the connection: whatever is on its way is lost."""
         self._channel.close()
 
-    def submit(
-        self, request: service.SubmitOperationsRequest, seconds: float = CALL_SECONDS
-    ) -> service.SubmitOperationsResponse:
+    def submit(self, request: service.SubmitOperationsRequest) -> service.SubmitOperationsResponse:
         """SubmitOperations; raises RpcFailureError."""
+        seconds = CALL_SECONDS + OPERATION_SECONDS * len(request.attempts)
         return self._call("SubmitOperations", self._stub.SubmitOperations, request, seconds)
 
     def submit_later(self, request: service.SubmitOperationsRequest, seconds: float = 30.0) -> PendingCall:
@@ -170,7 +172,7 @@ class Connection:
         """Write down a message that arrived."""
         self.history.add(Lane.SERVER, _title(f"answers {name}", message), actor=self.actor, message=message)
 
-    def failed(self, name: str, error: grpc.RpcError) -> RpcFailureError:
+    def failed(self, name: str, error: grpc.RpcError | grpc.FutureTimeoutError) -> RpcFailureError:
         """Write down and take apart an error status."""
         failure = RpcFailureError(error)
         lane = Lane.NETWORK if failure.is_lost else Lane.SERVER

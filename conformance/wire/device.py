@@ -16,7 +16,7 @@ from cartsync.v1 import cart_pb2, money_pb2, operation_pb2, outcome_pb2, service
 from google.protobuf.duration_pb2 import Duration
 
 from conformance.exceptions import ViolationError
-from conformance.wire.connection import Connection, PendingCall, Stream
+from conformance.wire.connection import CALL_SECONDS, Connection, PendingCall, Stream
 
 EXACT = operation_pb2.QUANTITY_POLICY_EXACT
 CLAMP = operation_pb2.QUANTITY_POLICY_CLAMP
@@ -247,22 +247,26 @@ class Device:
         """The cart as it is now."""
         return self.read_cart(cart_id).cart
 
-    def read_cart(self, cart_id: str | None = None, *, with_queue: bool = True) -> service_pb2.GetCartResponse:
+    def read_cart(
+        self, cart_id: str | None = None, *, with_queue: bool = True, seconds: float = CALL_SECONDS
+    ) -> service_pb2.GetCartResponse:
         """The cart with this queue's watermark."""
         return self.connection.get_cart(
             service_pb2.GetCartRequest(
                 store_id=self.store_id,
                 cart_id=cart_id or self.cart_id,
                 queue_id=self.queue_id if with_queue else "",
-            )
+            ),
+            seconds,
         )
 
-    def lookup(self, first: int, last: int) -> service_pb2.LookupOutcomesResponse:
+    def lookup(self, first: int, last: int, *, seconds: float = CALL_SECONDS) -> service_pb2.LookupOutcomesResponse:
         """What was decided for a range of sequences."""
         return self.connection.lookup(
             service_pb2.LookupOutcomesRequest(
                 store_id=self.store_id, queue_id=self.queue_id, first_sequence=first, last_sequence=last
-            )
+            ),
+            seconds,
         )
 
 

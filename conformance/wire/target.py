@@ -209,7 +209,13 @@ class Target:
         """None when serving, else what is wrong. A server without the health service counts as reachable."""
         stub = health_pb2_grpc.HealthStub(channel)
         try:
-            answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=seconds)
+            try:
+                answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=seconds)
+            except grpc.RpcError as error:
+                if error.code() is not grpc.StatusCode.NOT_FOUND:
+                    raise
+                # It keeps no health of the server as a whole, only of its services by name.
+                answer = stub.Check(health_pb2.HealthCheckRequest(service=_SERVICE_NAME), timeout=seconds)
         except grpc.RpcError as error:
             code = error.code()
             if code is grpc.StatusCode.UNIMPLEMENTED and not self.launched:
@@ -226,6 +232,7 @@ class Target:
         return None
 
 
+_SERVICE_NAME = "cartsync.v1.CartSyncService"
 _REFUSED = "nothing that speaks gRPC is listening there; is the server running, and is the address right?"
 
 

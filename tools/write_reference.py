@@ -1,6 +1,7 @@
 """Writes the generated pages of docs/reference, or (--check) fails when one of them is stale.
 
-The reason table comes from the options and comments in the protocol, the requirement table from the spec and the suite.
+The reason table comes from the options and comments in the protocol, the requirement table from the spec and the
+suite, the table of mutants from their catalogue.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from cartsync.v1 import reason_pb2
 from google.protobuf import descriptor_pb2
 from grpc_tools import protoc
 
+from conformance.mutants import CATALOGUE
 from conformance.requirements import load
 from conformance.run.execute import inventory
 
@@ -25,7 +27,7 @@ _VALUE_FIELD = 2  # EnumDescriptorProto.value
 
 def main() -> int:
     """Write the pages, or compare them; the exit code."""
-    pages = {"reasons.md": reasons(), "requirements.md": requirements()}
+    pages = {"reasons.md": reasons(), "requirements.md": requirements(), "mutants.md": mutants()}
     if "--check" not in sys.argv[1:]:
         REFERENCE.mkdir(parents=True, exist_ok=True)
         for name, text in pages.items():
@@ -76,6 +78,22 @@ def requirements() -> str:
     for r in register.requirements:
         count = sum(r.slug in check.slugs for check in checks)
         rows.append(f"| `{r.slug}` | {r.level} | `{r.profile}` | {count} | [{r.heading}](../spec/{r.chapter}) |")
+    return "\n".join(rows) + "\n"
+
+
+def mutants() -> str:
+    """Every wrong server with what it does wrong and the requirement it breaks."""
+    rows = [
+        "# Mutants",
+        "",
+        f"Generated from `conformance/mutants` by `make docs`: {len(CATALOGUE)} wrong servers, each the reference server "
+        "with one part exchanged.",
+        "`make selftest` runs the suite against every one of them; `python -m conformance.mutants NAME` serves one.",
+        "",
+        "| mutant | what it does wrong | requirement it breaks |",
+        "|---|---|---|",
+    ]
+    rows += [f"| `{m.name}` | {m.does} | {', '.join(f'`{slug}`' for slug in m.breaks)} |" for m in CATALOGUE]
     return "\n".join(rows) + "\n"
 
 

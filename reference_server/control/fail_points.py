@@ -79,11 +79,6 @@ class FailPoints:
             event.set()
         gate.held.clear()
 
-    def release_all(self) -> None:
-        """Disarm everything and let everything go, because the server stops."""
-        for principal in {key[0] for key in self._armed} | set(self._gates):
-            self.release(principal)
-
     async def before_commit(self, principal: str) -> None:
         """Strike where everything is decided and nothing durable."""
         await self._strike(principal, Point.BEFORE_COMMIT)

@@ -86,8 +86,8 @@ def mutants() -> str:
     rows = [
         "# Mutants",
         "",
-        f"Generated from `conformance/mutants` by `make docs`: {len(CATALOGUE)} wrong servers, each the reference server "
-        "with one part exchanged.",
+        f"Generated from `conformance/mutants` by `make docs`: {len(CATALOGUE)} wrong servers, each the reference "
+        "server with one part exchanged.",
         "`make selftest` runs the suite against every one of them; `python -m conformance.mutants NAME` serves one.",
         "",
         "| mutant | what it does wrong | requirement it breaks |",

@@ -41,6 +41,7 @@ class TokenBuckets:
         self._per_second = limit.operation_count / limit.period.total_seconds()
         self._clock = clock
         self._buckets: dict[str, _Bucket] = {}
+        self._look_above = MAX_TRACKED_PRINCIPALS
 
     def allowance(self, principal: str) -> int | None:
         """Whole tokens in the bucket."""
@@ -59,7 +60,7 @@ class TokenBuckets:
         bucket = self._buckets.get(principal)
         tokens = float(self._capacity) if bucket is None else self._tokens(bucket)
         self._buckets[principal] = _Bucket(tokens - operation_count, now)
-        if len(self._buckets) > MAX_TRACKED_PRINCIPALS:
+        if len(self._buckets) > self._look_above:
             self._forget_full()
 
     def _tokens(self, bucket: _Bucket) -> float:
@@ -71,3 +72,5 @@ class TokenBuckets:
         self._buckets = {
             principal: bucket for principal, bucket in self._buckets.items() if self._tokens(bucket) < self._capacity
         }
+        # Looked at again when they have doubled, so that a charge costs the same however many are busy.
+        self._look_above = max(MAX_TRACKED_PRINCIPALS, 2 * len(self._buckets))

@@ -53,6 +53,21 @@ def test_buckets_that_are_full_again_are_forgotten() -> None:
     assert len(limiter._buckets) == 1
 
 
+def test_a_charge_costs_the_same_however_many_principals_are_busy() -> None:
+    class CountingClock(StandingClock):
+        reading_count = 0
+
+        def now(self) -> datetime:
+            self.reading_count += 1
+            return super().now()
+
+    clock = CountingClock()
+    limiter = TokenBuckets(RateLimit(60, timedelta(minutes=1)), clock)
+    for number in range(MAX_TRACKED_PRINCIPALS + 100):
+        limiter.charge(f"guest-{number}", 1)
+    assert clock.reading_count < 3 * MAX_TRACKED_PRINCIPALS
+
+
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 120)), max_size=30))
 def test_never_more_is_allowed_than_capacity_and_time_give(steps: list[tuple[int, int]]) -> None:
     limiter, clock = buckets(60)

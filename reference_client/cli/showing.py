@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import sys
+import unicodedata
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,11 +30,16 @@ def show_json(value: object, *, one_line: bool = False) -> None:
     click.echo(json.dumps(value, ensure_ascii=False, indent=None if one_line else 2))
 
 
+def plain(text: str) -> str:
+    """Text from elsewhere for a terminal: without the control characters that would move its cursor or recolour it."""
+    return "".join("\ufffd" if unicodedata.category(character) == "Cc" else character for character in text)
+
+
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table on a terminal; tab-separated lines without a heading in a pipe."""
     if not sys.stdout.isatty():
         for row in rows:
-            click.echo("\t".join(row))
+            click.echo("\t".join(map(plain, row)))
         return
     from rich.console import Console
     from rich.markup import escape
@@ -43,7 +49,7 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     for column in columns:
         table.add_column(column)
     for row in rows:
-        table.add_row(*(escape(cell) for cell in row))
+        table.add_row(*(escape(plain(cell)) for cell in row))
     Console().print(table)
 
 

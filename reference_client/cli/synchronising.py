@@ -57,19 +57,18 @@ def _say(report: SyncReport, *, as_json: bool, one_line: bool) -> None:
     if as_json:
         showing.show_json(showing.report_json(report), one_line=one_line)
         return
+    message = showing.plain(report.message)
     done = "Synchronised" if report.status is SyncStatus.DRAINED else "Not synchronised"
     click.echo(f"{done}: {showing.report_line(report)}.")
     for notice in report.tally.notices:
-        click.echo(f"  {notice.message}", err=True)
+        click.echo(f"  {showing.plain(notice.message)}", err=True)
     match report.status:
         case SyncStatus.DRAINED:
             if not report.carts_read:
                 click.echo("The carts could not be read anew; they show what was known before.", err=True)
         case SyncStatus.UNREACHABLE:
-            click.echo(
-                f"The server is not reached ({report.message}). All intents are safe; try again later.", err=True
-            )
+            click.echo(f"The server is not reached ({message}). All intents are safe; try again later.", err=True)
         case SyncStatus.DEFERRED:
-            click.echo(f"The server puts the rest off ({report.message}). Try again later.", err=True)
+            click.echo(f"The server puts the rest off ({message}). Try again later.", err=True)
         case SyncStatus.STOPPED | SyncStatus.HALTED:
-            click.echo(f"Stopped: {report.message}.", err=True)
+            click.echo(f"Stopped: {message}.", err=True)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from cartsync.v1 import service_pb2
 from click.testing import CliRunner, Result
 from faulty_link import FaultyLink
 from spec_server import SpecServer
@@ -241,6 +242,24 @@ def test_a_lock_that_cannot_be_taken_is_a_trouble_of_the_store(run: Run, shop: S
     result = run("sync")
     assert result.exit_code == ExitCode.STORE
     assert "cannot be locked" in result.output
+
+
+def test_nothing_a_server_says_moves_the_cursor(run: Run, shop: SpecServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = shop.submit
+
+    def submit(request: service_pb2.SubmitOperationsRequest) -> service_pb2.SubmitOperationsResponse:
+        response = answer(request)
+        for result in response.results:
+            result.outcome.refusal.message = "\x1b[2Jall is well\x9b1A"
+        return response
+
+    monkeypatch.setattr(shop, "submit", submit)
+    run("add", "BAD-SKU", "--price", "1.00GBP")
+    said = [run("sync"), run("notifications"), run("status", "--all")]
+    for result in said:
+        assert "\ufffd[2Jall is well" in result.output
+        assert "\x1b" not in result.output
+        assert "\x9b" not in result.output
 
 
 def test_the_data_directory_follows_the_xdg_convention(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ with CartClient("~/.local/share/my-shop", "127.0.0.1:7443", token="dev:alice") a
 from reference_client.client import CartClient, SyncReport, SyncStatus
 from reference_client.exceptions import (
     ClientError,
+    CredentialError,
     InvalidIntentError,
     NothingToDiscardError,
     QueueBusyError,
@@ -20,6 +21,7 @@ from reference_client.intents import Price
 __all__ = [
     "CartClient",
     "ClientError",
+    "CredentialError",
     "InvalidIntentError",
     "NothingToDiscardError",
     "Price",

@@ -221,8 +221,9 @@ class CartClient:
         """Sends what is pending, learns what became of it, and reads the carts anew.
 
         `patience`: for how many seconds in all it may wait for a server that is away or puts things off.
-        `pace` is called before each submission. Raises `QueueBusyError` when another process is at it, and
-        `StoreError`. Safe to call, and to kill, at any time.
+        `pace` is called before each submission. Raises `QueueBusyError` when another process is at it,
+        `CredentialError` when the credential cannot be sent as it is, and `StoreError`. Safe to call, and to kill, at
+        any time.
         """
         tally = Tally()
         give_up = self._monotonic() + patience

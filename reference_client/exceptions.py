@@ -35,6 +35,10 @@ class UnknownQueueError(ClientError):
     """No queue of that name is on this device, or it is not one that waits for the shopper."""
 
 
+class CredentialError(ClientError, ValueError):
+    """The credential could not be sent as it is. Nothing left this device; the message does not repeat it."""
+
+
 class QueueBusyError(ClientError):
     """Another process drains this queue at this moment. The intent is safe; the other one sends it.
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass, field
 
+from reference_client.exceptions import CredentialError
+
 
 def _is_loopback(address: str) -> bool:
     if address.startswith("unix:"):
@@ -36,6 +38,13 @@ class Endpoint:
     """How long one answer may take."""
     unary_only: bool = False
     """Do not use streams even where the server has them."""
+
+    @property
+    def authorization(self) -> str:
+        """What goes out as `authorization`. Raises `CredentialError` for what cannot, such as a line break."""
+        if not self.token.isascii() or not self.token.isprintable():
+            raise CredentialError("the credential holds characters that no credential has; is it the right file?")
+        return self.token if self.token.startswith("Bearer ") else f"Bearer {self.token}"
 
     @property
     def uses_tls(self) -> bool:

@@ -28,6 +28,8 @@ _CHANNEL_OPTIONS = (
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.max_receive_message_length", 64 * 1024 * 1024),
 )
+# A proxy named in the environment would carry the credential off this machine, and in the clear.
+_PLAINTEXT_OPTIONS = (*_CHANNEL_OPTIONS, ("grpc.enable_http_proxy", 0))
 
 
 class GrpcTransport:
@@ -35,13 +37,12 @@ class GrpcTransport:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._endpoint = endpoint
-        token = endpoint.token
-        self._metadata = (("authorization", token if token.startswith("Bearer ") else f"Bearer {token}"),)
+        self._metadata = (("authorization", endpoint.authorization),)
         if endpoint.uses_tls:
             credentials = grpc.ssl_channel_credentials(root_certificates=endpoint.root_certificates)
             self._channel = grpc.secure_channel(endpoint.address, credentials, options=_CHANNEL_OPTIONS)
         else:
-            self._channel = grpc.insecure_channel(endpoint.address, options=_CHANNEL_OPTIONS)
+            self._channel = grpc.insecure_channel(endpoint.address, options=_PLAINTEXT_OPTIONS)
         self._stub = service_pb2_grpc.CartSyncServiceStub(self._channel)
         self._streams = not endpoint.unary_only
         self._stream: _Stream | None = None

@@ -235,6 +235,14 @@ def test_values_out_of_this_world_are_wrong_usage(run: Run, arguments: list[str]
     assert isinstance(result.exception, SystemExit)
 
 
+def test_a_credential_that_cannot_be_sent_keeps_nobody_from_adding(run: Run) -> None:
+    assert run("add", "A", "--price", "1.00GBP", token="clé").exit_code == ExitCode.OK
+    result = run("sync", "--patience", "0", token="clé")
+    assert result.exit_code == ExitCode.USAGE
+    assert "is it the right file?" in result.output
+    assert "clé" not in result.output
+
+
 def test_a_lock_that_cannot_be_taken_is_a_trouble_of_the_store(run: Run, shop: SpecServer, tmp_path: Path) -> None:
     run("add", "A", "--price", "1.00GBP")
     queue_id = json.loads(run("--json", "status").output)["queue"]["queue_id"]

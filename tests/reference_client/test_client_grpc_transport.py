@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from concurrent import futures
@@ -17,7 +18,7 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from spec_server import PRINCIPAL, SpecServer
 
-from reference_client import CartClient, SyncStatus
+from reference_client import CartClient, CredentialError, SyncStatus
 from reference_client.drainer.endpoint import Endpoint
 from reference_client.drainer.grpc_transport import GrpcTransport
 from reference_client.drainer.transport import CallFailedError, Session
@@ -265,8 +266,28 @@ def test_a_credential_leaves_this_machine_only_over_tls_unless_asked_for(address
     assert Endpoint(address, tls=not tls).uses_tls is not tls
 
 
+def test_a_credential_in_the_clear_goes_through_no_proxy(stack: ExitStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        for name in ("no_proxy", "no_grpc_proxy", "grpc_proxy", "https_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        transport = GrpcTransport(Endpoint(stack.enter_context(serving(StreamingShop())), TOKEN))
+        stack.callback(transport.shut_down)
+        assert transport.open(Session("store-1", "q", PRINCIPAL), 0).store_id == "store-1"
+
+
 def test_nobody_can_print_a_credential() -> None:
     assert TOKEN not in repr(Endpoint("shop.example:443", TOKEN))
+
+
+@pytest.mark.parametrize("spoilt", [f"{TOKEN}\n", f"{TOKEN}é", f"{TOKEN}\x00"])
+def test_a_credential_that_cannot_be_sent_is_refused_without_repeating_it(tmp_path: Path, spoilt: str) -> None:
+    with CartClient(tmp_path, "127.0.0.1:1", token=spoilt) as client:
+        client.add("A", price="1.00GBP")
+        with pytest.raises(CredentialError) as caught:
+            client.sync(patience=0)
+    assert TOKEN not in str(caught.value)
 
 
 def test_a_session_says_whose_queue_it_is(stack: ExitStack) -> None:

@@ -45,6 +45,7 @@ def prepare(connection: sqlite3.Connection) -> Database:
     """Sets a connection up and brings its schema up to date. The connection must be in autocommit mode."""
     connection.execute("PRAGMA journal_mode=TRUNCATE")
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA fullfsync=ON")  # where fsync alone leaves it in the drive's cache
     connection.execute("PRAGMA foreign_keys=ON")
     database = Database(connection, execute_plugins=False)
     if MIGRATIONS.pending(database):

@@ -175,6 +175,7 @@ class SqliteStore:
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA fullfsync = ON")  # where fsync alone leaves it in the drive's cache
             with _transaction(connection, "IMMEDIATE"):
                 pass  # takes the lock now, not at the first submission
             _migrate(connection)

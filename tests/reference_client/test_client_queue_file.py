@@ -115,6 +115,7 @@ def test_what_is_written_is_synced_to_the_medium(tmp_path: Path) -> None:
     queues = QueueFile.open(tmp_path)
     connection = queues._database.conn
     assert connection.execute("PRAGMA synchronous").fetchone() == (2,)
+    assert connection.execute("PRAGMA fullfsync").fetchone() == (1,)
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("truncate",)
 
 

@@ -38,6 +38,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and a run when one is asked for by options."""
     config.addinivalue_line("markers", "requirement(*slugs): the requirements of the spec that a check judges")
     asked_for = config.getoption("--cartsync-target") or config.getoption("--cartsync-launch")
+    if asked_for and (config.getoption("numprocesses", None) or hasattr(config, "workerinput")):
+        raise pytest.UsageError("the conformance suite tests one server in one process: run it without -n")
     if asked_for and not config.pluginmanager.has_plugin(_RUN_PLUGIN):
         config.pluginmanager.register(_run_of_options(config), _RUN_PLUGIN)
 
@@ -65,6 +67,7 @@ def _run_of_options(config: pytest.Config) -> Run:
             report_dir=config.getoption("--cartsync-report-dir"),
             plan=json.loads(plan_file.read_text(encoding="utf-8")) if plan_file else None,
         )
+        settings.claim_report_dir()
     except (UsageError, OSError, ValueError) as error:
         raise pytest.UsageError(str(error)) from error
     return Run(register, settings, version("cartsync"))

@@ -8,7 +8,8 @@ import click
 
 from conformance.exceptions import UsageError
 from conformance.requirements import load
-from conformance.run.execute import SUITE_ERROR_EXIT_CODE, inventory
+from conformance.run.execute import inventory
+from conformance.run.run import SUITE_ERROR_EXIT_CODE
 
 
 def list_requirements(profiles: tuple[str, ...], form: str) -> int:

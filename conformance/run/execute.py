@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,24 +18,25 @@ from cartsync.conformance.v1 import report_pb2
 from conformance.exceptions import UsageError
 from conformance.reports.terminal import Progress
 from conformance.requirements import Register
-from conformance.run.run import PLUGIN_NAME, Run, check_id_of, slugs_of, title_of
+from conformance.run.run import PLUGIN_NAME, SUITE_ERROR_EXIT_CODE, Run, check_id_of, slugs_of, title_of
 from conformance.run.settings import RunSettings
 
-SUITE_ERROR_EXIT_CODE = 4
 _INTERRUPTED_EXIT_CODE = 130
 
 
 def execute(register: Register, settings: RunSettings, progress: Progress) -> tuple[int, report_pb2.Report | None]:
     """Run the selected checks; returns the exit code and the report (None when the suite itself broke down).
 
-    Raises UsageError when nothing is selected.
+    Raises UsageError when nothing is selected, or the report's folder cannot be written. Ctrl-C and SIGTERM end the
+    run with the report of what was found by then.
     """
+    settings.claim_report_dir()
     run = Run(register, settings, version("cartsync"), progress)
-    code = _pytest(run, PLUGIN_NAME)
+    with _terminated_as_by_ctrl_c():
+        _pytest(run, PLUGIN_NAME)
     if run.nothing_selected:
         raise UsageError(f"no check matches {' '.join(settings.only) or 'the profiles'}, so nothing would be tested")
-    stops = settings.stop_at_first or settings.stop_at
-    if code == pytest.ExitCode.INTERRUPTED and run.recorder.unreachable == "" and not stops:
+    if run.recorder.interrupted:
         return _INTERRUPTED_EXIT_CODE, run.report
     if run.report is None or run.recorder.broken:
         return SUITE_ERROR_EXIT_CODE, None
@@ -114,9 +117,9 @@ class _Named:
 @contextmanager
 def _only_our_plugins() -> Iterator[None]:
     """Keep the caller's pytest options and plugins out of a certification."""
-    saved = {name: os.environ.get(name) for name in ("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_ADDOPTS")}
-    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
-    os.environ["PYTEST_ADDOPTS"] = ""
+    ours = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "", "PYTEST_PLUGINS": ""}
+    saved = {name: os.environ.get(name) for name in ours}
+    os.environ.update(ours)
     try:
         yield
     finally:
@@ -125,3 +128,20 @@ def _only_our_plugins() -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _terminated_as_by_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM end a run in good order, so that no launched server outlives it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may say what a signal does
+        return
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -60,7 +60,8 @@ class Recorder:
     target: report_pb2.Target = field(default_factory=report_pb2.Target)
     crash_count: int = 0
     unreachable: str = ""  # why the run could not go on
-    broken: list[str] = field(default_factory=list)  # parts of the suite that could not be read
+    broken: list[str] = field(default_factory=list)  # what of the suite could not be read, or failed
+    interrupted: bool = False  # somebody stopped the run
     _start_seconds: float = field(default_factory=time.time)
     _start_monotonic: float = field(default_factory=time.monotonic)
 
@@ -155,7 +156,7 @@ class Recorder:
                 result.verdict, result.note = verdicts.NOT_TESTABLE, "not selected in this run"
         profiles = [verdicts.judge_profile(name, requirements) for name in self.settings.profiles]
         for profile in profiles:
-            if self.settings.only and profile.verdict == verdicts.PASSED:
+            if (self.settings.only or self.interrupted) and profile.verdict == verdicts.PASSED:
                 profile.verdict = verdicts.NOT_TESTABLE  # some of its checks may have been left out
         report = report_pb2.Report(
             suite=report_pb2.SuiteIdentity(
@@ -177,8 +178,10 @@ class Recorder:
         )
         report.verdict, report.exit_code = verdicts.judge_run(profiles)
         report.summary = self.unreachable or verdicts.sentence(report)
+        if self.interrupted:
+            report.summary = f"Interrupted after {report.effort.check_count} of {len(checks)} checks. {report.summary}"
         if self.broken:
-            report.summary = f"No verdict: the suite itself cannot be read. {self.broken[0]}"
+            report.summary = f"No verdict: the suite itself failed. {self.broken[0]}"
         report.start_time.FromMilliseconds(int(self._start_seconds * 1000))
         report.duration.FromMilliseconds(int((time.monotonic() - self._start_monotonic) * 1000))
         return report

@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Generator, Iterator
 from typing import Any
 
+import grpc
 import pytest
 from cartsync.conformance.v1 import report_pb2
 
@@ -20,9 +21,12 @@ from conformance.run.settings import RunSettings
 from conformance.run.smoke import smoke
 from conformance.run.verdicts import CheckRecord
 from conformance.wire import RpcFailureError, Story, Target
+from conformance.wire.shop import ControlFailedError
 
 PLUGIN_NAME = "cartsync-run"
 USAGE_EXIT_CODE = 2
+SUITE_ERROR_EXIT_CODE = 4
+MOST_UNANSWERED = 5  # so many checks in a row wait for an answer in vain before a run is given up
 
 
 class Run:
@@ -40,6 +44,7 @@ class Run:
         self._target: Target | None = None
         self._stories: list[Story] = []
         self._current: CheckRecord | None = None
+        self._unanswered_count = 0  # checks in a row that waited in vain
 
     # What checks use, through the fixtures of `conformance.plugin`.
 
@@ -144,15 +149,28 @@ class Run:
         self.progress.check_started(check.check_id, check.title)
         try:
             return (yield)
+        except KeyboardInterrupt:
+            self.recorder.interrupted = True
+            raise
         finally:
             for story in self._stories:
                 self._count(story)
                 story.close()
             self._stories.clear()
             self._current = None
-            if check.verdict is None:
+            if check.verdict is None and not self.recorder.interrupted:
                 check.verdict, check.note = verdicts.SUITE_ERROR, "the check ended without a result"
-            self.progress.check_finished(check.check_id, check.verdict, check.seconds)
+            if check.verdict is not None:
+                self.progress.check_finished(check.check_id, check.verdict, check.seconds)
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Remember that somebody stopped the run; pytest calls this for a run that stops itself, too."""
+        if not isinstance(excinfo.value, pytest.Session.Interrupted):
+            self.recorder.interrupted = True
+
+    def pytest_internalerror(self, excrepr: object) -> None:
+        """Remember a failure outside of any check: then nothing can be certified."""
+        self.recorder.broken.append(str(excrepr).strip().splitlines()[-1])
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -175,6 +193,7 @@ class Run:
                 item.session.shouldstop = "stopped at the first violation"
         elif call.when == "call" and check.verdict is None:
             check.verdict = verdicts.PASSED
+            self._unanswered_count = 0
         return report
 
     @pytest.hookimpl(trylast=True)
@@ -185,15 +204,22 @@ class Run:
             return
         from conformance.reports import write_all
 
-        self.report = self.recorder.report()
-        write_all(self.report, self.settings.report_dir)
-        self.progress.finished(self.report, self.settings.report_dir)
-        session.exitstatus = self.report.exit_code
+        report = self.recorder.report()
+        try:
+            write_all(report, self.settings.report_dir)
+        except OSError as error:
+            self.progress.note(f"the report cannot be written to {self.settings.report_dir}: {error.strerror}")
+            session.exitstatus = SUITE_ERROR_EXIT_CODE
+            return
+        self.report = report
+        self.progress.finished(report, self.settings.report_dir)
+        session.exitstatus = report.exit_code
 
     # Who is at fault.
 
     def _failed(self, check: CheckRecord, error: BaseException) -> None:
         error = _the_cause(error)
+        self._unanswered_count = self._unanswered_count + 1 if _waited_in_vain(error) else 0
         match error:
             case NotTestableError():
                 check.verdict, check.note = verdicts.NOT_TESTABLE, str(error)
@@ -208,6 +234,11 @@ class Run:
                 self.recorder.found(
                     check, check.slugs[0], check.verdict, check.note, observed=text, events=self._events()
                 )
+        if self._unanswered_count >= MOST_UNANSWERED and not self.recorder.unreachable:
+            self.recorder.unreachable = (
+                f"the server at {self.target.address} says that it is healthy, but {self._unanswered_count} checks in "
+                f"a row waited for an answer in vain; the last one: {error}"
+            )
 
     def _violated(self, check: CheckRecord, error: ViolationError) -> None:
         slug = error.slug or check.slugs[0]
@@ -274,6 +305,12 @@ def title_of(item: pytest.Item) -> str:
     lines = (getattr(function, "__doc__", None) or item.name).strip().splitlines()
     _, bracket, case = item.name.partition("[")
     return f"{lines[0]} ({case.removesuffix(']')})" if bracket else lines[0]
+
+
+def _waited_in_vain(error: BaseException) -> bool:
+    """Whether a call to the server, or to its control service, got no answer in its time."""
+    failed = isinstance(error, RpcFailureError | ControlFailedError)
+    return failed and getattr(error, "code", None) is grpc.StatusCode.DEADLINE_EXCEEDED
 
 
 def _the_cause(error: BaseException) -> BaseException:

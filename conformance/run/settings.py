@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -58,6 +59,15 @@ class RunSettings:
             plan=plan,
             stop_at_first=stop_at_first,
         )
+
+    def claim_report_dir(self) -> None:
+        """Make the report's folder and see that it can be written; raises UsageError."""
+        try:
+            self.report_dir.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self.report_dir):
+                pass
+        except OSError as error:
+            raise UsageError(f"--report-dir {self.report_dir} cannot be written: {error.strerror or error}") from error
 
     def selects(self, check_id: str, slugs: tuple[str, ...]) -> bool:
         """Whether `only` lets this check run."""

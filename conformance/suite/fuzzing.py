@@ -49,6 +49,8 @@ def fuzz(run: Run, family: Family, *, share: float = 1.0) -> None:
     failure = campaign(family, means, limit, run.rng("fuzz", family.name).getrandbits(64), player)
     if failure is not None:
         raise player.violation(player.confirmed(failure))
+    if not player.judged_count:
+        raise NotTestableError(f"none of {player.played_count} plans of the family {family.name} could be judged")
 
 
 class _Player:
@@ -58,7 +60,8 @@ class _Player:
         self._run = run
         self._name = f"fuzz-{family.name}"
         self._means = means
-        self._count = 0
+        self.played_count = 0
+        self.judged_count = 0  # plans played to the end without too much being unknown
         self._evidence: Story | None = None
 
     def __call__(self, plan: Plan) -> Refutation | None:
@@ -68,14 +71,15 @@ class _Player:
         refutation = None
         try:
             play.run()
+            self.judged_count += 1
         except Refutation as found:
             refutation = found
         except TooManyWorldsError:
             pass  # too much is unknown to judge this one
         finally:
             story.operation_count = play.judge.judged_count
-        self._count += 1
-        self._run.plan_executed(self._count)
+        self.played_count += 1
+        self._run.plan_executed(self.played_count)
         self._keep_or_end(story, failed=refutation is not None)
         return refutation
 

@@ -1,0 +1,34 @@
+"""No false alarms: servers that do everything otherwise that the spec leaves open pass every scripted check."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from different_servers import SERVERS
+
+
+@pytest.mark.parametrize("name", SERVERS)
+@pytest.mark.timeout(300)
+def test_a_server_that_is_right_in_its_own_way_passes(tmp_path: Path, name: str) -> None:
+    script = Path(__file__).with_name("different_servers.py")
+    # Scripted checks only: fuzzing has tests of its own against false alarms, and these are to take seconds.
+    result = subprocess.run(
+        [
+            *(sys.executable, "-c", "from conformance.cli import main; main()"),
+            *("run", "--launch", f"{sys.executable} {script} {name}", "--only", "test_[!f]*"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert result.returncode == 5, result.stdout + result.stderr  # a selection never certifies
+    report = json.loads((tmp_path / "conformance-report" / "report.json").read_text())
+    assert report["findings"] == []
+    not_run = [r["slug"] for r in report["requirements"] if r["verdict"] != "VERDICT_PASSED"]
+    assert not_run == []

@@ -20,26 +20,3 @@ def twin_of(story: Story, device: Device, name: str = "twin") -> Device:
     twin = device.copy(name)
     twin.connection = story.connect(name)
     return twin
-
-
-def with_key(operation: operation_pb2.CartOperation, key: str) -> operation_pb2.CartOperation:
-    """A copy of an operation under another key."""
-    other = copy_of(operation)
-    other.idempotency_key = key
-    return other
-
-
-def copy_of(operation: operation_pb2.CartOperation) -> operation_pb2.CartOperation:
-    """A copy of an operation, to be changed."""
-    other = operation_pb2.CartOperation()
-    other.CopyFrom(operation)
-    return other
-
-
-def padded_to(operation: operation_pb2.CartOperation, size: int) -> operation_pb2.CartOperation:
-    """The operation, made this many encoded bytes long by the name of the application that made it."""
-    name_length = size - operation.ByteSize()
-    while operation.ByteSize() != size:
-        operation.session_context.client_name = "x" * name_length
-        name_length -= operation.ByteSize() - size
-    return operation

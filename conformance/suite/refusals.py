@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from cartsync.v1 import money_pb2, operation_pb2, outcome_pb2, reason_pb2
 
-from conformance.suite.wrong import edited, padded
+from conformance.suite.edits import edited, padded
 from conformance.wire.device import Device
 from conformance.wire.story import Story
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from cartsync.v1 import operation_pb2, outcome_pb2, reason_pb2
 
+from conformance.suite.edits import edited
 from conformance.suite.marks import requirement
 from conformance.suite.refusals import REFUSALS, Refused
-from conformance.suite.wrong import edited
 from conformance.wire.device import Answer, Device
 from conformance.wire.story import Story, policy_of
 

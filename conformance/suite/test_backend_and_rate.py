@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 from cartsync.v1 import operation_pb2, outcome_pb2, reason_pb2
 
-from conformance.suite.aftermath import expect_effects, expect_undecided, expect_watermark
+from conformance.suite.edits import edited
+from conformance.suite.evidence import expect_effects, expect_undecided, expect_watermark
 from conformance.suite.marks import requirement
-from conformance.suite.openings import put_in_cart, with_key
+from conformance.suite.openings import put_in_cart
 from conformance.wire import Device, Story
 from conformance.wire.device import CLAMP
 
@@ -136,7 +137,7 @@ def test_duplicates_lookups_and_discards_are_not_charged(story: Story) -> None:
     for _ in range(2):
         story.expect_applied(phone.submit(phone.discard_of(phone.add(tea))).only, changed=False)
     story.expect_refused(
-        phone.submit(with_key(operation, phone.new_key())).only,
+        phone.submit(edited(operation, idempotency_key=phone.new_key())).only,
         reason_pb2.REASON_SEQUENCE_CONFLICT,
         slug="deciding/sequence-conflict",
     )

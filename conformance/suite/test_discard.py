@@ -8,9 +8,10 @@ from datetime import timedelta
 import pytest
 from cartsync.v1 import operation_pb2, outcome_pb2, reason_pb2
 
-from conformance.suite.aftermath import expect_effects, expect_line, expect_watermark
+from conformance.suite.edits import edited, padded
+from conformance.suite.evidence import expect_effects, expect_line, expect_watermark
 from conformance.suite.marks import requirement
-from conformance.suite.openings import padded_to, put_in_cart, with_key
+from conformance.suite.openings import put_in_cart
 from conformance.wire import Device, Story
 
 
@@ -70,7 +71,7 @@ def test_a_discard_waits_for_its_turn_as_any_operation(story: Story) -> None:
     discard = phone.discard_of(second)
     story.expect_refused(phone.submit(discard).only, reason_pb2.REASON_SEQUENCE_GAP, slug="deciding/gap-deferred")
     story.expect_applied(phone.submit(first).only, slug="cart/add-adds")
-    stray = with_key(discard, phone.new_key())
+    stray = edited(discard, idempotency_key=phone.new_key())
     stray.previous_key = phone.new_key()
     story.expect_refused(phone.submit(stray).only, reason_pb2.REASON_QUEUE_DIVERGED, slug="deciding/chain-checked")
     story.expect_applied(phone.submit(discard).only, changed=False)
@@ -161,7 +162,7 @@ def test_behind_a_discard_the_chain_goes_on_from_the_discarded_key(story: Story)
     story.expect_applied(phone.submit(discard).only, changed=False, slug="discard/cancels-undecided")
     following = phone.add(tea, 4)
     for key in (discard.idempotency_key, discard.previous_key):
-        wrong = with_key(following, following.idempotency_key)
+        wrong = edited(following)
         wrong.previous_key = key
         story.expect_refused(phone.submit(wrong).only, reason_pb2.REASON_QUEUE_DIVERGED)
     expect_effects(story, phone, following, 0)
@@ -201,7 +202,7 @@ def test_the_chain_goes_on_from_the_discarded_key_even_when_the_discard_was_reje
     tea = story.sku()
     phone = story.device()
     first, _ = put_in_cart(story, phone, tea, 1)
-    discard = with_key(phone.discard_of(phone.add(tea, 2)), first.idempotency_key)
+    discard = edited(phone.discard_of(phone.add(tea, 2)), idempotency_key=first.idempotency_key)
     story.expect_refused(phone.submit(discard).only, reason_pb2.REASON_KEY_REUSED, slug="deciding/key-reused")
     story.expect_applied(phone.submit(phone.add(tea, 4)).only)
     story.expect_lines(phone.cart(), {tea: 5})
@@ -227,7 +228,7 @@ def _too_old(story: Story, phone: Device, discard: operation_pb2.CartOperation) 
 def _too_large(story: Story, phone: Device, discard: operation_pb2.CartOperation) -> outcome_pb2.OperationResult:
     limit = story.policy.max_operation_bytes
     if limit + 1024 < story.policy.max_submission_bytes:
-        padded_to(discard, limit + 1)
+        discard = padded(discard, limit + 1)
     return phone.submit(discard).only
 
 

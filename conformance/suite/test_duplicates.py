@@ -9,9 +9,10 @@ import pytest
 from cartsync.v1 import operation_pb2, reason_pb2
 from google.protobuf.message import Message
 
-from conformance.suite.aftermath import expect_effects, expect_line, expect_watermark
+from conformance.suite.edits import edited
+from conformance.suite.evidence import expect_effects, expect_line, expect_watermark
 from conformance.suite.marks import requirement
-from conformance.suite.openings import copy_of, put_in_cart, with_key
+from conformance.suite.openings import put_in_cart
 from conformance.wire import Device, Story
 from conformance.wire.device import CLAMP, answer_of
 
@@ -109,7 +110,7 @@ def test_only_what_was_recorded_before_is_flagged_as_replayed(story: Story) -> N
     phone = story.device()
     first, second, third = phone.add(tea), phone.add(tea), phone.add(tea)
     answers = [phone.submit(first, second), phone.submit(first, second, third)]
-    conflict = phone.submit(with_key(first, phone.new_key()))
+    conflict = phone.submit(edited(first, idempotency_key=phone.new_key()))
     phone.add(tea)
     gap = phone.submit(phone.add(tea))
     flags = [[result.replayed for result in answer.results] for answer in (*answers, conflict, gap)]
@@ -152,7 +153,7 @@ def test_the_recorded_key_with_another_payload_is_a_conflict(story: Story, chang
     phone = story.device()
     operation = phone.add(tea, 2, max_price=100)
     first = story.expect_applied(phone.submit(operation).only, slug="cart/add-adds")
-    changed = copy_of(operation)
+    changed = edited(operation)
     change(changed)
     answer = phone.submit(changed)
     story.expect_refused(answer.only, reason_pb2.REASON_PAYLOAD_MISMATCH)
@@ -175,7 +176,7 @@ def test_a_guard_is_part_of_the_payload(story: Story, make: str) -> None:
     }
     operation = build[make]()
     story.expect_applied(phone.submit(operation).only, slug="cart/line-change")
-    guarded = copy_of(operation)
+    guarded = edited(operation)
     getattr(guarded, str(guarded.WhichOneof("intent"))).unless_changed_since = 0
     story.expect_refused(phone.submit(guarded).only, reason_pb2.REASON_PAYLOAD_MISMATCH)
 
@@ -186,7 +187,7 @@ def test_another_discarded_key_is_another_payload(story: Story) -> None:
     phone = story.device()
     discard = phone.discard_of(phone.add(story.sku()))
     first = story.expect_applied(phone.submit(discard).only, changed=False, slug="discard/cancels-undecided")
-    other = copy_of(discard)
+    other = edited(discard)
     other.discard.discarded_key = phone.new_key()
     story.expect_refused(phone.submit(other).only, reason_pb2.REASON_PAYLOAD_MISMATCH)
     story.expect_replayed(phone.submit(discard).only, first)
@@ -206,7 +207,7 @@ def test_what_is_not_payload_may_differ(story: Story, change: Change) -> None:
     """Sends a decided operation again with another value outside its payload; it is a duplicate all the same."""
     phone = story.device()
     operation, first = put_in_cart(story, phone, story.sku(), 2)
-    changed = copy_of(operation)
+    changed = edited(operation)
     change(changed)
     _expect_same_payload(story, phone, changed)
     story.expect_replayed(phone.submit(changed).only, first)
@@ -231,7 +232,7 @@ def test_order_and_repetition_of_features_carry_no_meaning(story: Story) -> None
     first = story.expect_refused(
         phone.submit(operation).only, reason_pb2.REASON_UNSUPPORTED_FEATURE, slug="deciding/unsupported-feature"
     )
-    reordered = copy_of(operation)
+    reordered = edited(operation)
     del reordered.required_features[:]
     reordered.required_features.extend(["x-by-drone", "x-gift-wrap", "x-by-drone"])
     _expect_same_payload(story, phone, reordered)
@@ -255,7 +256,7 @@ def test_another_key_behind_the_watermark_is_a_conflict(story: Story, quantity: 
     tea = story.sku()
     phone = story.device()
     operation, first = put_in_cart(story, phone, tea, 2)
-    intruder = with_key(operation, phone.new_key())
+    intruder = edited(operation, idempotency_key=phone.new_key())
     intruder.add_item.quantity = quantity
     answer = phone.submit(intruder)
     story.expect_refused(answer.only, reason_pb2.REASON_SEQUENCE_CONFLICT)
@@ -273,7 +274,7 @@ def test_the_key_of_another_sequence_is_a_conflict_too(story: Story) -> None:
     phone = story.device()
     first_operation, first = put_in_cart(story, phone, tea, 1)
     second_operation, second = put_in_cart(story, phone, tea, 2)
-    swapped = with_key(first_operation, second_operation.idempotency_key)
+    swapped = edited(first_operation, idempotency_key=second_operation.idempotency_key)
     story.expect_refused(phone.submit(swapped).only, reason_pb2.REASON_SEQUENCE_CONFLICT)
     story.expect_replayed(phone.submit(first_operation).only, first)
     story.expect_replayed(phone.submit(second_operation).only, second)
@@ -289,7 +290,9 @@ def test_a_rejection_is_not_overwritten_by_another_key(story: Story) -> None:
         phone.submit(operation).only, reason_pb2.REASON_INSUFFICIENT_INVENTORY, slug="stock/exact"
     )
     story.shop.offer(tea, 100)
-    story.expect_refused(phone.submit(with_key(operation, phone.new_key())).only, reason_pb2.REASON_SEQUENCE_CONFLICT)
+    story.expect_refused(
+        phone.submit(edited(operation, idempotency_key=phone.new_key())).only, reason_pb2.REASON_SEQUENCE_CONFLICT
+    )
     story.expect_lines(phone.cart(), {})
     story.expect_replayed(phone.submit(operation).only, first)
 

@@ -10,9 +10,9 @@ import pytest
 from cartsync.conformance.v1 import control_pb2 as control
 from cartsync.v1 import operation_pb2, outcome_pb2, reason_pb2
 
+from conformance.suite.edits import edited
 from conformance.suite.evidence import expect_processed, expect_state_between_crashes
 from conformance.suite.marks import requirement
-from conformance.suite.wrong import edited
 from conformance.wire.connection import PendingCall, RpcFailureError
 from conformance.wire.device import Device
 from conformance.wire.story import Story

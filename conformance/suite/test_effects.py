@@ -6,7 +6,7 @@ import pytest
 from cartsync.conformance.v1 import control_pb2 as control
 from cartsync.v1 import operation_pb2, outcome_pb2, reason_pb2
 
-from conformance.suite.aftermath import expect_effects, expect_ledger_adds_up, expect_line
+from conformance.suite.evidence import expect_effects, expect_ledger_adds_up, expect_line
 from conformance.suite.marks import requirement
 from conformance.suite.openings import put_in_cart, twin_of
 from conformance.suite.races import answer, held, overtake

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from cartsync.v1 import reason_pb2
 
-from conformance.suite.aftermath import expect_effects, expect_undecided, expect_watermark
+from conformance.suite.edits import edited
+from conformance.suite.evidence import expect_effects, expect_undecided, expect_watermark
 from conformance.suite.marks import requirement
-from conformance.suite.openings import put_in_cart, with_key
+from conformance.suite.openings import put_in_cart
 from conformance.wire import Answer, Story
 
 
@@ -84,7 +85,7 @@ def test_only_the_key_decided_last_continues_the_chain(story: Story) -> None:
     foreign, _ = put_in_cart(story, tablet, tea)
     operation = phone.add(tea, 4)
     for previous in (oldest.idempotency_key, foreign.idempotency_key, operation.idempotency_key):
-        forged = with_key(operation, operation.idempotency_key)
+        forged = edited(operation)
         forged.previous_key = previous
         story.expect_refused(phone.submit(forged).only, reason_pb2.REASON_QUEUE_DIVERGED)
     expect_undecided(story, phone, operation)
@@ -100,7 +101,7 @@ def test_the_chain_goes_on_from_a_rejected_operation(story: Story) -> None:
     rejected = phone.add(gone)
     story.expect_refused(phone.submit(rejected).only, reason_pb2.REASON_INSUFFICIENT_INVENTORY, slug="stock/exact")
     operation = phone.add(tea)
-    skipping = with_key(operation, operation.idempotency_key)
+    skipping = edited(operation)
     skipping.previous_key = applied.idempotency_key
     story.expect_refused(phone.submit(skipping).only, reason_pb2.REASON_QUEUE_DIVERGED)
     story.expect_applied(phone.submit(operation).only)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cartsync.v1 import operation_pb2, outcome_pb2, reason_pb2
 
-from conformance.suite.aftermath import expect_effects, expect_line, expect_watermark
+from conformance.suite.evidence import expect_effects, expect_line, expect_watermark
 from conformance.suite.marks import requirement
 from conformance.suite.openings import put_in_cart
 from conformance.wire import Device, Story

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import pytest
 from cartsync.v1 import reason_pb2
 
-from conformance.suite.aftermath import expect_effects, expect_undecided, expect_watermark
+from conformance.suite.edits import edited
+from conformance.suite.evidence import expect_effects, expect_undecided, expect_watermark
 from conformance.suite.marks import requirement
-from conformance.suite.openings import copy_of, put_in_cart, with_key
+from conformance.suite.openings import put_in_cart
 from conformance.wire import Story
 
 
@@ -37,7 +38,7 @@ def test_a_rejection_before_the_cart_rules_is_recorded_too(story: Story) -> None
     operation = phone.add(tea, 0)
     first = story.expect_refused(phone.submit(operation).only, reason_pb2.REASON_MALFORMED, slug="deciding/malformed")
     story.expect_replayed(phone.submit(operation).only, first)
-    mended = copy_of(operation)
+    mended = edited(operation)
     mended.add_item.quantity = 1
     story.expect_refused(
         phone.submit(mended).only, reason_pb2.REASON_PAYLOAD_MISMATCH, slug="deciding/payload-mismatch"
@@ -163,7 +164,7 @@ def test_the_rightful_operation_is_decided_after_a_divergence(story: Story) -> N
     phone = story.device()
     put_in_cart(story, phone, tea, 1)
     rightful = phone.add(tea, 2)
-    intruder = with_key(rightful, phone.new_key())
+    intruder = edited(rightful, idempotency_key=phone.new_key())
     intruder.previous_key = phone.new_key()
     intruder.add_item.quantity = 50
     answer = phone.submit(intruder)
@@ -182,7 +183,7 @@ def test_the_same_operation_is_decided_once_its_chain_is_right(story: Story) -> 
     phone = story.device()
     put_in_cart(story, phone, tea, 1)
     operation = phone.add(tea, 2)
-    wrong = copy_of(operation)
+    wrong = edited(operation)
     wrong.previous_key = phone.new_key()
     story.expect_refused(phone.submit(wrong).only, reason_pb2.REASON_QUEUE_DIVERGED, slug="deciding/chain-checked")
     story.expect_applied(phone.submit(operation).only)
@@ -194,10 +195,14 @@ def test_conflicts_behind_the_watermark_leave_no_trace(story: Story) -> None:
     tea = story.sku()
     phone = story.device()
     operation, first = put_in_cart(story, phone, tea, 1)
-    other_payload = copy_of(operation)
+    other_payload = edited(operation)
     other_payload.add_item.quantity = 7
     for intruder, reason, slug in (
-        (with_key(operation, phone.new_key()), reason_pb2.REASON_SEQUENCE_CONFLICT, "deciding/sequence-conflict"),
+        (
+            edited(operation, idempotency_key=phone.new_key()),
+            reason_pb2.REASON_SEQUENCE_CONFLICT,
+            "deciding/sequence-conflict",
+        ),
         (other_payload, reason_pb2.REASON_PAYLOAD_MISMATCH, "deciding/payload-mismatch"),
     ):
         answer = phone.submit(intruder)
@@ -246,7 +251,7 @@ def test_what_follows_a_conflict_is_not_decided(story: Story) -> None:
     tea = story.sku()
     phone = story.device()
     operation, _ = put_in_cart(story, phone, tea, 1)
-    tampered = copy_of(operation)
+    tampered = edited(operation)
     tampered.add_item.quantity = 7
     following = [phone.add(tea, 2), phone.add(tea, 4)]
     answer = phone.submit(tampered, *following)
@@ -265,7 +270,7 @@ def test_a_duplicate_behind_a_conflict_is_not_looked_at_either(story: Story) -> 
     phone = story.device()
     first, _ = put_in_cart(story, phone, tea, 1)
     second, outcome = put_in_cart(story, phone, tea, 2)
-    answer = phone.submit(with_key(first, phone.new_key()), second)
+    answer = phone.submit(edited(first, idempotency_key=phone.new_key()), second)
     story.expect_refused(answer.results[0], reason_pb2.REASON_SEQUENCE_CONFLICT, slug="deciding/sequence-conflict")
     story.expect_refused(answer.results[1], reason_pb2.REASON_PREDECESSOR_NOT_DECIDED)
     story.expect_replayed(phone.submit(second).only, outcome)

@@ -14,8 +14,9 @@ from datetime import timedelta
 import pytest
 from cartsync.v1 import operation_pb2, reason_pb2
 
+from conformance.suite.edits import padded
 from conformance.suite.marks import requirement
-from conformance.suite.openings import padded_to, put_in_cart
+from conformance.suite.openings import put_in_cart
 from conformance.wire import Device, Story
 from conformance.wire.device import EXACT
 
@@ -56,7 +57,7 @@ def _without_intent(draft: Draft) -> None:
 
 
 def _too_large(draft: Draft) -> None:
-    padded_to(draft.operation, draft.story.policy.max_operation_bytes + 1)
+    draft.operation = padded(draft.operation, draft.story.policy.max_operation_bytes + 1)
 
 
 def _malformed(draft: Draft) -> None:

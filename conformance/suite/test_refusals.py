@@ -7,9 +7,10 @@ from collections.abc import Callable
 import pytest
 from cartsync.v1 import operation_pb2, outcome_pb2, reason_pb2
 
-from conformance.suite.aftermath import expect_watermark
+from conformance.suite.edits import padded
+from conformance.suite.evidence import expect_watermark
 from conformance.suite.marks import requirement
-from conformance.suite.openings import padded_to, put_in_cart
+from conformance.suite.openings import put_in_cart
 from conformance.wire import Device, Story
 from conformance.wire.device import CLAMP
 
@@ -92,11 +93,11 @@ def test_an_operation_above_the_size_limit_is_rejected(story: Story) -> None:
     tea = story.sku()
     phone = story.device()
     if limit + ENVELOPE_BYTES < story.policy.max_submission_bytes:
-        answer = phone.submit(padded_to(phone.add(tea), limit + 1))
+        answer = phone.submit(padded(phone.add(tea), limit + 1))
         story.expect_refused(answer.only, reason_pb2.REASON_OPERATION_TOO_LARGE)
         expect_watermark(story, answer, 1)
         story.expect_lines(phone.cart(), {})
-        story.expect_applied(phone.submit(padded_to(phone.add(tea), limit)).only)
+        story.expect_applied(phone.submit(padded(phone.add(tea), limit)).only)
 
 
 @requirement("deciding/too-large")
@@ -106,7 +107,7 @@ def test_the_operations_around_a_too_large_one_are_decided(story: Story) -> None
     tea = story.sku()
     phone = story.device()
     if limit + ENVELOPE_BYTES < story.policy.max_submission_bytes:
-        answer = phone.submit(phone.add(tea, 1), padded_to(phone.add(tea, 2), limit + 1), phone.add(tea, 4))
+        answer = phone.submit(phone.add(tea, 1), padded(phone.add(tea, 2), limit + 1), phone.add(tea, 4))
         story.expect_refused(answer.results[1], reason_pb2.REASON_OPERATION_TOO_LARGE)
         story.expect_applied(answer.results[2], slug="deciding/rejection-advances")
         story.expect_lines(phone.cart(), {tea: 5})

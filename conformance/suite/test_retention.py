@@ -7,9 +7,10 @@ from datetime import timedelta
 from cartsync.v1 import operation_pb2, outcome_pb2, reason_pb2, service_pb2
 from google.protobuf.duration_pb2 import Duration
 
+from conformance.suite.edits import edited
 from conformance.suite.evidence import expect_ledger
 from conformance.suite.marks import requirement
-from conformance.suite.wrong import edited, request_of
+from conformance.suite.wrong import request_of
 from conformance.wire.device import Device, answer_of
 from conformance.wire.story import Story
 

@@ -7,7 +7,7 @@ import pytest
 from cartsync.conformance.v1 import control_pb2 as control
 from cartsync.v1 import cart_pb2, service_pb2
 
-from conformance.suite.aftermath import expect_watermark
+from conformance.suite.evidence import expect_watermark
 from conformance.suite.marks import requirement
 from conformance.suite.openings import put_in_cart, twin_of
 from conformance.suite.races import answer, held, read_beside

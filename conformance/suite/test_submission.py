@@ -9,16 +9,10 @@ import pytest
 from cartsync.v1 import operation_pb2, service_pb2
 
 from conformance.exceptions import NotTestableError
+from conformance.suite.edits import discarding, edited, padded
 from conformance.suite.evidence import expect_processed, expect_untouched
 from conformance.suite.marks import requirement
-from conformance.suite.wrong import (
-    discarding,
-    edited,
-    near_canonical,
-    padded,
-    request_of,
-    wrong_submissions,
-)
+from conformance.suite.wrong import near_canonical, request_of, wrong_submissions
 from conformance.wire.connection import RpcFailureError
 from conformance.wire.device import Device, attempts_of
 from conformance.wire.story import Story

@@ -9,10 +9,11 @@ import grpc
 from cartsync.conformance.v1 import control_pb2 as control
 from cartsync.v1 import operation_pb2, service_pb2
 
+from conformance.suite.edits import edited
 from conformance.suite.evidence import expect_processed
 from conformance.suite.marks import requirement
 from conformance.suite.streams import STREAM_SECONDS, answers_in, hello_of, listen, submit_of
-from conformance.suite.wrong import edited, wrong_submissions
+from conformance.suite.wrong import wrong_submissions
 from conformance.wire.connection import RpcFailureError, Stream
 from conformance.wire.device import Answer, Device
 from conformance.wire.story import Story
@@ -207,8 +208,7 @@ def _tell(story: Story, device: Device, tea: str, send: Send) -> list[list[str]]
     """A story with an outcome of most kinds; each submission as the words of its outcomes."""
     first, second, third = device.add(tea, 2), device.add(f"nothing-{story.tag}"), device.adjust(tea, -5)
     fourth, fifth, sixth = device.add(tea, 11), device.add(tea, 3, price=90), device.set(tea, 3)
-    other = operation_pb2.CartOperation()
-    other.CopyFrom(first)
+    other = edited(first)
     other.add_item.quantity = 7
     told = []
     for batch in (

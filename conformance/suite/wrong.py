@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from cartsync.v1 import operation_pb2, service_pb2
 
+from conformance.suite.edits import discarding, edited
 from conformance.wire.device import Device, attempts_of
 
 
@@ -81,32 +82,6 @@ def wrong_submissions(device: Device, sku: str) -> list[WrongSubmission]:
     ]
 
 
-def edited(
-    operation: operation_pb2.CartOperation,
-    *,
-    idempotency_key: str | None = None,
-    sequence: int | None = None,
-    previous_key: str | None = None,
-) -> operation_pb2.CartOperation:
-    """A copy of the operation with what is given changed."""
-    copy = operation_pb2.CartOperation()
-    copy.CopyFrom(operation)
-    if idempotency_key is not None:
-        copy.idempotency_key = idempotency_key
-    if sequence is not None:
-        copy.sequence = sequence
-    if previous_key is not None:
-        copy.previous_key = previous_key
-    return copy
-
-
-def discarding(discard: operation_pb2.CartOperation, key: str) -> operation_pb2.CartOperation:
-    """A copy of the discard that names another key."""
-    copy = edited(discard)
-    copy.discard.discarded_key = key
-    return copy
-
-
 def near_canonical(key: str) -> dict[str, str]:
     """Spellings that lenient UUID parsers take for the key, and some that only lax ones let through, by name."""
     lettered = key[:-1] + "b"
@@ -125,17 +100,3 @@ def near_canonical(key: str) -> dict[str, str]:
         "with a full-width digit": f"{key[:-1]}\N{FULLWIDTH DIGIT ONE}",
         "that is a word": "tea",
     }
-
-
-def padded(operation: operation_pb2.CartOperation, byte_count: int) -> operation_pb2.CartOperation:
-    """A copy of the operation whose encoding has exactly this many bytes, by a long client name.
-
-    Raises ValueError when no padding gives that size: too small, or at the step where a length prefix grows.
-    """
-    copy = edited(operation)
-    missing = byte_count - copy.ByteSize()
-    for length in range(missing, max(missing - 16, 0), -1):
-        copy.session_context.client_name = "n" * length
-        if copy.ByteSize() == byte_count:
-            return copy
-    raise ValueError(f"no client name makes the operation {byte_count} bytes long")

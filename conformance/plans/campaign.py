@@ -13,10 +13,11 @@ from dataclasses import dataclass
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from conformance.plans.family import Family
 from conformance.plans.shrinking import Failure, Player, shrink
 from conformance.plans.stage import Means
 from conformance.plans.steps import Plan
-from conformance.plans.strategies import Family, plans
+from conformance.plans.strategies import plans
 
 
 @dataclass(frozen=True, slots=True)

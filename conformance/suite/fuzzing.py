@@ -12,12 +12,12 @@ from conformance.exceptions import NotTestableError, ViolationError
 from conformance.oracle import Refutation, TooManyWorldsError
 from conformance.plans.campaign import Limit, campaign
 from conformance.plans.execute import Play
+from conformance.plans.family import Family
 from conformance.plans.files import from_json, to_json
 from conformance.plans.live import LiveStage, means_of
 from conformance.plans.shrinking import Failure
 from conformance.plans.stage import Means
 from conformance.plans.steps import Plan
-from conformance.plans.strategies import Family
 from conformance.run import Run
 from conformance.wire import Story
 

@@ -11,7 +11,8 @@ from toy_server import EVERYTHING, ToyStage
 
 from conformance.oracle import TooManyWorldsError
 from conformance.plans.execute import execute
-from conformance.plans.strategies import FAMILIES, Family, plans
+from conformance.plans.family import Family
+from conformance.plans.strategies import FAMILIES, plans
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)

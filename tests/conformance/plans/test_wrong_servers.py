@@ -12,9 +12,9 @@ from conformance.oracle import Refutation, TooManyWorldsError
 from conformance.plans import strategies
 from conformance.plans.campaign import Limit, campaign
 from conformance.plans.execute import execute
+from conformance.plans.family import Family
 from conformance.plans.shrinking import Failure
 from conformance.plans.steps import Plan
-from conformance.plans.strategies import Family
 from conformance.requirements import load
 
 WRONG = {

@@ -24,7 +24,7 @@ test: lint docs-check ## Lint, type-check, look for stale files, run every test
 	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 .PHONY: selftest
-selftest: $(STUBS) ## Prove the suite: every mutant caught, the reference never blamed (about ten minutes)
+selftest: $(STUBS) ## Prove the suite: every mutant caught, the reference never blamed (a quarter of an hour)
 	$(BIN)/cartsync-conformance selftest $(ARGS)
 
 .PHONY: lint
@@ -66,7 +66,10 @@ clean: ## Remove everything that was generated, the virtual environment too
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.lock pyproject.toml tools/build_stubs.py
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	    { echo "Cartsync needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V). Try make PYTHON=python3.12" >&2; exit 2; }
+	@# A virtual environment without pip is what a failed attempt leaves behind.
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)

@@ -41,6 +41,11 @@ def report_in(folder: Path) -> dict[str, Any]:
     return report
 
 
+def _heed_ctrl_c() -> None:
+    """A test run in the background of a shell hands down that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_stopped_reports_what_it_found_and_takes_its_server_along(
     tmp_path: Path, number: signal.Signals
@@ -54,6 +59,7 @@ def test_a_run_that_is_stopped_reports_what_it_found_and_takes_its_server_along(
         stderr=subprocess.STDOUT,
         text=True,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
+        preexec_fn=_heed_ctrl_c,
     )
     assert run.stdout is not None
     for line in run.stdout:

@@ -160,6 +160,14 @@ def test_a_file_that_is_no_failure_file_is_a_usage_error(tmp_path: Path, content
     assert "Traceback" not in said(result)
 
 
+def test_a_file_of_another_kind_cannot_be_replayed_and_the_right_kind_is_named(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("# A shop\n")
+    result, _ = conformance("replay", "README.md", "--target", "127.0.0.1:1", cwd=tmp_path)
+    assert result.returncode == 2
+    sentence = "README.md is no failure file: it is not JSON; give a file of a report's failures/ folder"
+    assert sentence in said(result)
+
+
 def test_options_and_plugins_of_the_callers_own_pytest_do_not_leak_in(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --no-such-option\n")
     (tmp_path / "conftest.py").write_text("raise RuntimeError('loaded')\n")

@@ -114,3 +114,7 @@ def test_a_violation_leaves_a_file_that_replays_and_passes_on_a_right_server(tmp
     passes = conformance("replay", file, "--launch", SERVER, cwd=tmp_path)
     assert passes.returncode == 0, passes.stdout + passes.stderr
     assert "did not happen" in passes.stdout
+    assert Path(file).exists()
+    assert not list((tmp_path / "conformance-report" / "replay" / "failures").glob("*.json"))
+    conformance("run", "--launch", SERVER, "--only", "cart/add-adds", cwd=tmp_path)
+    assert not Path(file).exists()

@@ -13,12 +13,10 @@ from cartsync.conformance.v1 import control_pb2, report_pb2
 
 from conformance import SPEC_VERSION
 from conformance.requirements import Register
-from conformance.run import verdicts
+from conformance.run import failure_files, verdicts
 from conformance.run.settings import RunSettings
 from conformance.run.verdicts import CheckRecord, Verdict
 from conformance.wire import Event
-
-FAILURE_FORMAT = "cartsync-failure/1"
 
 
 class NoProgress:
@@ -108,7 +106,7 @@ class Recorder:
         )
         if verdict in (verdicts.VIOLATION, verdicts.WARNING):
             number = 1 + sum(bool(other.replay_file) for other in self.findings)
-            finding.replay_file = f"failures/{number:03}-{slug.replace('/', '-')}.json"
+            finding.replay_file = f"{failure_files.FOLDER}/{number:03}-{slug.replace('/', '-')}.json"
             self._write_failure(finding, check, events, plan)
         self.findings.append(finding)
 
@@ -121,7 +119,7 @@ class Recorder:
     ) -> None:
         requirement = self.register.by_slug.get(finding.slug)
         content = {
-            "format": FAILURE_FORMAT,
+            "format": failure_files.FORMAT,
             "requirement": finding.slug,
             "statement": requirement.statement if requirement else "",
             "summary": finding.summary,

@@ -9,9 +9,11 @@ from typing import Any
 from conformance.exceptions import UsageError
 from conformance.plans.files import PlanFormatError, from_json
 from conformance.requirements import load
-from conformance.run.recorder import FAILURE_FORMAT
+from conformance.run import failure_files
 from conformance.run.settings import RunSettings
 from conformance.wire import TargetOptions
+
+_WAY_OUT = "give a file of a report's failures/ folder"
 
 
 def replay_settings(file: Path, target: TargetOptions, report_dir: Path) -> RunSettings:
@@ -25,6 +27,7 @@ def replay_settings(file: Path, target: TargetOptions, report_dir: Path) -> RunS
         report_dir=report_dir,
         only=(_literally(failure["check"]),),
         plan=failure["plan"],
+        replayed=file,
         stop_at_first=True,
     )
 
@@ -33,10 +36,12 @@ def read_failure(file: Path) -> dict[str, Any]:
     """Read a failure file; raises UsageError that says what is wrong with it."""
     try:
         failure = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{file} cannot be read as a failure file: {error}") from error
-    if not isinstance(failure, dict) or failure.get("format") != FAILURE_FORMAT:
-        raise UsageError(f"{file} is no failure file: its format is not {FAILURE_FORMAT!r}")
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror or error}") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{file} is no failure file: it is not JSON; {_WAY_OUT}") from error
+    if not isinstance(failure, dict) or failure.get("format") != failure_files.FORMAT:
+        raise UsageError(f"{file} is no failure file: its format is not {failure_files.FORMAT!r}; {_WAY_OUT}")
     kinds = {"check": str, "requirement": str, "seed": int, "budget": str}
     for name, kind in kinds.items():
         if not isinstance(failure.get(name), kind):

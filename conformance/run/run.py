@@ -15,7 +15,7 @@ from cartsync.conformance.v1 import report_pb2
 from conformance.exceptions import NotTestableError, TargetUnreachableError, UsageError, ViolationError
 from conformance.reports.terminal import Progress
 from conformance.requirements import Register
-from conformance.run import verdicts
+from conformance.run import failure_files, verdicts
 from conformance.run.recorder import NoProgress, Recorder
 from conformance.run.settings import RunSettings
 from conformance.run.smoke import smoke
@@ -114,12 +114,20 @@ class Run:
         """Open the target around all checks, and run none of them when the smoke stage fails."""
         with contextlib.ExitStack() as opened:
             if session.items and not self.recorder.broken:
+                self._clear_failures()
                 try:
                     self._open_target(opened, len(session.items))
                 except TargetUnreachableError as error:
                     self.recorder.unreachable = str(error)
                     session.items.clear()
             return (yield)
+
+    def _clear_failures(self) -> None:
+        """The failures of an earlier run would stand beside this run's report as if they were its own."""
+        try:
+            failure_files.remove_earlier(self.settings.report_dir, replayed=self.settings.replayed)
+        except OSError as error:
+            self.progress.note(f"{error.filename}, of an earlier run, cannot be removed: {error.strerror}")
 
     def _open_target(self, opened: contextlib.ExitStack, check_count: int) -> None:
         target = Target(self.settings.target)

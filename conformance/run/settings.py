@@ -26,6 +26,7 @@ class RunSettings:
     report_dir: Path
     only: tuple[str, ...] = ()  # patterns over slugs and check ids; empty means everything
     plan: Mapping[str, Any] | None = None  # the one plan to replay in place of drawn ones
+    replayed: Path | None = None  # the failure file that the plan is from
     stop_at_first: bool = False  # end the run at the first violation
     stop_at: tuple[str, ...] = ()  # end the run at the first violation of one of these requirements
 
@@ -41,6 +42,7 @@ class RunSettings:
         report_dir: Path | None = None,
         only: tuple[str, ...] = (),
         plan: Mapping[str, Any] | None = None,
+        replayed: Path | None = None,
         stop_at_first: bool = False,
     ) -> RunSettings:
         """Settings made of what somebody typed; no profile means all that this edition of the spec has."""
@@ -57,6 +59,7 @@ class RunSettings:
             report_dir=report_dir or Path("conformance-report"),
             only=only,
             plan=plan,
+            replayed=replayed,
             stop_at_first=stop_at_first,
         )
 

@@ -266,7 +266,11 @@ class Judge:
         slug = nearest.slug
         if self.context.race and slug in _SHOW_A_RACE:
             slug = f"effects/concurrent-{self.context.race}"
-        return Refutation(slug, nearest.summary, nearest.expected, nearest.observed)
+        due = {mismatch.due for mismatch in mismatches}
+        summary = (
+            f"{nearest.summary}, where {nearest.due} was due" if nearest.due and len(due) == 1 else nearest.summary
+        )
+        return Refutation(slug, summary, nearest.expected, nearest.observed)
 
     def _check_shape(self, submission: Submission, answer: ObservedAnswer) -> None:
         """spec: answers/one-per-attempt, answers/watermark"""

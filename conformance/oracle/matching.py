@@ -44,7 +44,12 @@ def result(shop: Shop, context: Context, moment: Moment) -> World | Mismatch:
         half = int(seen.state is expected.state) + int((seen.reason or "") == expected.reason)
         half += int(observed.replayed == answer.replayed)
         return Mismatch(
-            slug, f"operation {operation.sequence} was answered {observed}", str(answer), str(observed), half
+            slug,
+            f"operation {operation.sequence} was answered {observed}",
+            str(answer),
+            str(observed),
+            half,
+            due=str(answer),
         )
     if answer.replayed:
         record = before.queue(queue_id).records[answer.record - 1]

@@ -35,6 +35,7 @@ class Mismatch:
     expected: str
     observed: str
     stage: int = 0
+    due: str = ""  # the answer due in place of the one in `summary`; empty where `summary` says it all
 
 
 @dataclass(frozen=True, slots=True)

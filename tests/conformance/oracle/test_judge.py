@@ -81,6 +81,22 @@ def test_a_lost_answer_is_settled_by_a_look_at_the_cart(judge: Judge) -> None:
     assert judge.watermarks("queue") == {1, 2}, "the second operation may still be on its way"
 
 
+def test_a_wrong_answer_is_told_with_the_only_one_that_was_due(judge: Judge) -> None:
+    with pytest.raises(Refutation) as found:
+        judge.answered(submission(attempt(2)), answer(2, added(2, 0, 1, 1)))
+    assert found.value.summary.startswith("operation 2 was answered APPLIED, tea 0 -> 1")
+    assert found.value.summary.endswith(", where DEFERRED / SEQUENCE_GAP was due")
+
+
+def test_a_wrong_answer_is_told_without_what_was_due_while_several_answers_are_possible(judge: Judge) -> None:
+    judge.lost(submission(attempt(1)))
+    refused = replace(added(2, 0, 1), state=State.REJECTED, reason="SKU_UNKNOWN", line=None, changed=False)
+    with pytest.raises(Refutation) as found:
+        judge.answered(submission(attempt(2)), answer(2, refused))
+    assert found.value.summary.startswith("operation 2 was answered REJECTED / SKU_UNKNOWN")
+    assert " was due" not in found.value.summary
+
+
 def test_after_a_crash_what_was_not_there_stays_away(judge: Judge) -> None:
     judge.lost(submission(attempt(1)))
     judge.crashed()

@@ -13,6 +13,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache
+from itertools import count
 
 from cartsync.conformance.v1 import report_pb2
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -20,12 +21,15 @@ from markupsafe import Markup, escape
 
 from conformance.reports.chapters import by_place
 from conformance.reports.story import Story, lay_out
-from conformance.reports.summary import profile_word, tally, unjudged
+from conformance.reports.summary import gathered, profile_figures, profile_word, tally, unjudged
 from conformance.reports.wording import (
+    NOT_SELECTED,
     count_text,
     duration_text,
+    lead_text,
     one_line,
     replay_command,
+    requirement_word,
     run_word_for,
     seconds_of,
     target_title,
@@ -47,29 +51,44 @@ class _FindingView:
     story: Story | None
 
 
+@dataclass(frozen=True, slots=True)
+class _GroupView:
+    """The findings of one requirement: the one with the shortest story, and those folded behind it."""
+
+    lead: _FindingView
+    others: tuple[_FindingView, ...]
+    more_text: str
+
+
 def to_html(report: report_pb2.Report) -> str:
     """The report as one HTML page; every text of the report is escaped and made visible."""
     by_slug = {requirement.slug: requirement for requirement in report.requirements}
-    findings = [
-        _FindingView(
-            number=number,
+    numbers = count(1)
+
+    def view(finding: report_pb2.Finding) -> _FindingView:
+        return _FindingView(
+            number=next(numbers),
             finding=finding,
             requirement=by_slug.get(finding.slug),
             command=replay_command(finding, report.target),
             story=lay_out(finding.timeline),
         )
-        for number, finding in enumerate(report.findings, start=1)
+
+    groups = [
+        _GroupView(view(group.shortest), tuple(map(view, group.others)), group.more_text) for group in gathered(report)
     ]
-    numbers_by_slug: dict[str, list[int]] = defaultdict(list)
-    for view in findings:
-        numbers_by_slug[view.finding.slug].append(view.number)
+    groups_by_slug: dict[str, list[_GroupView]] = defaultdict(list)
+    for group in groups:
+        groups_by_slug[group.lead.finding.slug].append(group)
     environment, script_source = _environment()
     return environment.get_template("report.html.j2").render(
         report=report,
         run_word=run_word_for(report.verdict),
         target_title=target_title(report.target),
-        findings=findings,
-        numbers_by_slug=numbers_by_slug,
+        lead=lead_text(report),
+        groups=groups,
+        groups_by_slug=groups_by_slug,
+        not_selected=NOT_SELECTED,
         anchors=_anchors(report),
         places=by_place(report.requirements),
         totals=tally(report.requirements),
@@ -92,7 +111,9 @@ def _environment() -> tuple[Environment, str]:
         codes=_code_spans,
         count=count_text,
         line=one_line,
+        profile_figures=profile_figures,
         profile_tally=_profile_tally,
+        requirement_word=requirement_word,
         profile_word=profile_word,
         seconds=seconds_of,
         span=duration_text,

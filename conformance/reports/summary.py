@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 from cartsync.conformance.v1 import report_pb2
 
-from conformance.reports.wording import VERDICTS, Word, word_for
+from conformance.reports.wording import NOT_SELECTED, Word, count_text, requirement_word, word_for
 
 _JUDGED = (report_pb2.VERDICT_PASSED, report_pb2.VERDICT_VIOLATION, report_pb2.VERDICT_WARNING)
 _NO_REASON = "No reason was given."
+_LEFT_OUT = "left out by the selection of this run"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,16 +20,21 @@ class Unjudged:
     """Requirements that could not be judged for one and the same reason."""
 
     word: Word
-    reason: str
+    reason: str  # empty where it is the report's summary
     slugs: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The findings that break one requirement: the one with the shortest story, and how many there are besides."""
+    """The findings that break one requirement: the one with the shortest story, and those besides."""
 
     shortest: report_pb2.Finding
-    more_count: int
+    others: tuple[report_pb2.Finding, ...]  # those with shorter stories first
+
+    @property
+    def more_text(self) -> str:
+        """How many findings stand behind the shortest; empty when it is the only one."""
+        return f"and {count_text(len(self.others), 'more finding')} like it" if self.others else ""
 
 
 def gathered(report: report_pb2.Report) -> tuple[Gathered, ...]:
@@ -36,35 +42,49 @@ def gathered(report: report_pb2.Report) -> tuple[Gathered, ...]:
     members: dict[tuple[report_pb2.Verdict.ValueType, str], list[report_pb2.Finding]] = {}
     for finding in report.findings:
         members.setdefault((finding.verdict, finding.slug), []).append(finding)
-    return tuple(
-        Gathered(min(findings, key=lambda finding: len(finding.timeline)), len(findings) - 1)
-        for findings in members.values()
-    )
+    ordered = [sorted(findings, key=lambda finding: len(finding.timeline)) for findings in members.values()]
+    return tuple(Gathered(shortest, tuple(others)) for shortest, *others in ordered)
+
+
+def worth_telling(report: report_pb2.Report) -> tuple[Gathered, ...]:
+    """The findings that say more than the report's summary does, gathered."""
+    return tuple(group for group in gathered(report) if not _is_the_summary(group, report))
+
+
+def _is_the_summary(group: Gathered, report: report_pb2.Report) -> bool:
+    return group.shortest.verdict == report_pb2.VERDICT_UNREACHABLE and group.shortest.summary == report.summary
+
+
+def profile_figures(profile: report_pb2.ProfileResult, report: report_pb2.Report) -> str:
+    """How many requirements of a profile passed, and how many the run left out or never came to."""
+    own = [requirement for requirement in report.requirements if requirement.profile == profile.name]
+    count = count_text(profile.requirement_count, "requirement")
+    if own and all(requirement.verdict == report_pb2.VERDICT_UNREACHABLE for requirement in own):
+        return f"{count} not judged"
+    left_out = sum(requirement_word(requirement).text == "not selected" for requirement in own)
+    return f"{profile.passed_count} of {count} passed" + (f", {left_out:,} not selected" if left_out else "")
 
 
 def unjudged(report: report_pb2.Report) -> tuple[Unjudged, ...]:
     """What could not be judged, by verdict and reason, in the order of the spec."""
-    slugs: dict[tuple[report_pb2.Verdict.ValueType, str], list[str]] = {}
+    slugs: dict[tuple[Word, str], list[str]] = {}
     for requirement in report.requirements:
         if requirement.verdict not in _JUDGED:
-            slugs.setdefault((requirement.verdict, requirement.note.strip() or _NO_REASON), []).append(requirement.slug)
-    return tuple(Unjudged(word_for(verdict), reason, tuple(members)) for (verdict, reason), members in slugs.items())
+            reason = requirement.note.strip() or _NO_REASON
+            if reason == NOT_SELECTED:
+                reason = _LEFT_OUT
+            elif requirement.verdict == report_pb2.VERDICT_UNREACHABLE and reason == report.summary.strip():
+                reason = ""
+            slugs.setdefault((requirement_word(requirement), reason), []).append(requirement.slug)
+    return tuple(Unjudged(word, reason, tuple(members)) for (word, reason), members in slugs.items())
 
 
 def tally(requirements: Sequence[report_pb2.RequirementResult]) -> tuple[tuple[Word, int], ...]:
     """How many requirements have each verdict, worst to best as the verdicts are worth reading; zeros left out."""
-    counts = Counter(requirement.verdict for requirement in requirements)
-    order = (
-        report_pb2.VERDICT_VIOLATION,
-        report_pb2.VERDICT_SUITE_ERROR,
-        report_pb2.VERDICT_UNREACHABLE,
-        report_pb2.VERDICT_WARNING,
-        report_pb2.VERDICT_NOT_TESTABLE,
-        report_pb2.VERDICT_PASSED,
-    )
-    known = [(VERDICTS[verdict], counts[verdict]) for verdict in order if counts[verdict]]
-    unknown = sum(count for verdict, count in counts.items() if verdict not in VERDICTS)
-    return (*known, *([(word_for(report_pb2.VERDICT_UNSPECIFIED), unknown)] if unknown else []))
+    counts = Counter(requirement_word(requirement) for requirement in requirements)
+    order = ("violation", "suite error", "unreachable", "warning", "not testable", "not selected", "passed")
+    rank = {text: number for number, text in enumerate(order)}
+    return tuple(sorted(counts.items(), key=lambda told: rank.get(told[0].text, len(order))))
 
 
 def profile_word(profile: report_pb2.ProfileResult) -> Word:

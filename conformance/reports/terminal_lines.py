@@ -9,10 +9,11 @@ from typing import TextIO
 
 from cartsync.conformance.v1.report_pb2 import Report, Verdict
 
-from conformance.reports.summary import Gathered, gathered, profile_word, unjudged
+from conformance.reports.summary import Gathered, Unjudged, profile_figures, profile_word, unjudged, worth_telling
 from conformance.reports.wording import (
     count_text,
     duration_text,
+    lead_text,
     one_line,
     replay_command,
     run_word_for,
@@ -95,15 +96,15 @@ def summary_lines(report: Report, report_dir: Path) -> list[str]:
     """The summary as lines: verdict, profiles, findings, what was not judged, what was done, where the report is."""
     word = run_word_for(report.verdict)
     lines = ["", *_paragraph(f"{word.glyph} {word.text.upper()}: {target_title(report.target)}")]
-    lines += _paragraph(one_line(report.summary) or word.meaning, "  ")
+    lines += _paragraph(one_line(lead_text(report)), "  ")
     if report.profiles:
         lines.append("")
         width = max(len(one_line(profile.name)) for profile in report.profiles)
         for profile in report.profiles:
             told = profile_word(profile)
-            passed = f"{profile.passed_count} of {count_text(profile.requirement_count, 'requirement')} passed"
-            lines.append(f"  {one_line(profile.name):<{width}}  {told.glyph} {told.text}, {passed}")
-    groups = gathered(report)
+            figures = profile_figures(profile, report)
+            lines.append(f"  {one_line(profile.name):<{width}}  {told.glyph} {told.text}, {figures}")
+    groups = worth_telling(report)
     for group in groups[:LISTED_FINDINGS]:
         finding = group.shortest
         told = word_for(finding.verdict)
@@ -116,10 +117,7 @@ def summary_lines(report: Report, report_dir: Path) -> list[str]:
     if gaps := unjudged(report):
         lines += ["", "Not judged:"]
         for gap in gaps[:LISTED_REASONS]:
-            lines += _paragraph(
-                f"{gap.word.glyph} {count_text(len(gap.slugs), 'requirement')} {gap.word.text}: {one_line(gap.reason)}",
-                "  ",
-            )
+            lines += _paragraph(gap_text(gap), "  ")
         if len(gaps) > LISTED_REASONS:
             lines.append(f"  and for {count_text(len(gaps) - LISTED_REASONS, 'more reason')}, in the report")
     lines += ["", *_paragraph(effort_text(report)), f"Report: {one_line(str(report_dir / 'report.html'))}"]
@@ -128,7 +126,13 @@ def summary_lines(report: Report, report_dir: Path) -> list[str]:
 
 def more_text(group: Gathered) -> str:
     """How many findings stand behind the one that is shown; empty when it is the only one."""
-    return f" (and {count_text(group.more_count, 'more finding')} like it)" if group.more_count else ""
+    return f" ({group.more_text})" if group.others else ""
+
+
+def gap_text(gap: Unjudged) -> str:
+    """How many requirements were not judged, and why unless the summary has said so."""
+    reason = f": {one_line(gap.reason)}" if gap.reason else ""
+    return f"{gap.word.glyph} {count_text(len(gap.slugs), 'requirement')} {gap.word.text}{reason}"
 
 
 def effort_text(report: Report) -> str:

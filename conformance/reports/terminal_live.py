@@ -23,12 +23,13 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from conformance.reports.summary import gathered, profile_word, unjudged
-from conformance.reports.terminal_lines import LISTED_FINDINGS, LISTED_REASONS, effort_text, more_text
+from conformance.reports.summary import profile_figures, profile_word, unjudged, worth_telling
+from conformance.reports.terminal_lines import LISTED_FINDINGS, LISTED_REASONS, effort_text, gap_text, more_text
 from conformance.reports.wording import (
     Word,
     count_text,
     duration_text,
+    lead_text,
     one_line,
     replay_command,
     run_word_for,
@@ -173,7 +174,7 @@ class LiveProgress:
 def summary(report: Report, report_dir: Path) -> Iterator[RenderableType]:
     """The panel, the findings with their replay commands, what was not judged, and where the report is."""
     yield _verdict_panel(report)
-    groups = gathered(report)
+    groups = worth_telling(report)
     for group in groups[:LISTED_FINDINGS]:
         finding = group.shortest
         heading = _told(word_for(finding.verdict))
@@ -189,9 +190,7 @@ def summary(report: Report, report_dir: Path) -> Iterator[RenderableType]:
     if gaps := unjudged(report):
         yield Text("Not judged", style="bold")
         for gap in gaps[:LISTED_REASONS]:
-            yield _indented(
-                f"{gap.word.glyph} {count_text(len(gap.slugs), 'requirement')} {gap.word.text}: {one_line(gap.reason)}"
-            )
+            yield _indented(gap_text(gap))
         if len(gaps) > LISTED_REASONS:
             yield _indented(f"and for {count_text(len(gaps) - LISTED_REASONS, 'more reason')}, in the report")
         yield Text("")
@@ -208,12 +207,12 @@ def _verdict_panel(report: Report) -> RenderableType:
     style = _STYLES[word.tone]
     heading = Text(f"{word.glyph} {word.text}", style=f"bold {style}")
     heading.append(f"  {target_title(report.target)}", style="bold default")
-    body: list[RenderableType] = [heading, Text(one_line(report.summary) or word.meaning)]
+    body: list[RenderableType] = [heading, Text(one_line(lead_text(report)))]
     if report.profiles:
         table = Table.grid(padding=(0, 3, 0, 0))
         for profile in report.profiles:
-            passed = f"{profile.passed_count} of {count_text(profile.requirement_count, 'requirement')} passed"
-            table.add_row(Text(one_line(profile.name)), _told(profile_word(profile)), Text(passed))
+            figures = Text(profile_figures(profile, report))
+            table.add_row(Text(one_line(profile.name)), _told(profile_word(profile)), figures)
         body += [Text(""), table]
     return Padding(Panel(Group(*body), box=box.ROUNDED, border_style=style, padding=(1, 2)), (1, 0))
 

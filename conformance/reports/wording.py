@@ -56,6 +56,10 @@ RUN_VERDICTS: dict[report_pb2.RunVerdict.ValueType, Word] = {
     ),
 }
 
+NOT_SELECTED = "not selected in this run"
+"""The note of a requirement that the selection of a run leaves out; its verdict is "not testable"."""
+
+_NOT_SELECTED = Word("–", "not selected", "mute", "Left out by the selection of this run.")
 _NO_VERDICT = Word("–", "no verdict", "mute", "Nothing was found out.")
 
 LANES: dict[report_pb2.Lane.ValueType, str] = {
@@ -74,6 +78,20 @@ _DECEPTIVE = frozenset("\u200b\u200c\u200e\u200f\u2028\u2029\u2060\ufeff") | {
 def word_for(verdict: report_pb2.Verdict.ValueType) -> Word:
     """The word for a verdict of a requirement, check, finding or profile; unknown values read "no verdict"."""
     return VERDICTS.get(verdict, _NO_VERDICT)
+
+
+def requirement_word(requirement: report_pb2.RequirementResult) -> Word:
+    """The word for the verdict of a requirement; one that the run left out says so."""
+    if requirement.verdict == report_pb2.VERDICT_NOT_TESTABLE and requirement.note == NOT_SELECTED:
+        return _NOT_SELECTED
+    return word_for(requirement.verdict)
+
+
+def lead_text(report: report_pb2.Report) -> str:
+    """The report's summary as it follows the run's word in a headline, which it does not repeat."""
+    word = run_word_for(report.verdict)
+    rest = report.summary.removeprefix(f"{word.text}: ")
+    return (rest if rest == report.summary else rest[:1].upper() + rest[1:]) or word.meaning
 
 
 def run_word_for(verdict: report_pb2.RunVerdict.ValueType) -> Word:

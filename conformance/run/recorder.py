@@ -12,6 +12,7 @@ from typing import Any
 from cartsync.conformance.v1 import control_pb2, report_pb2
 
 from conformance import SPEC_VERSION
+from conformance.reports.wording import NOT_SELECTED
 from conformance.requirements import Register
 from conformance.run import failure_files, verdicts
 from conformance.run.settings import RunSettings
@@ -151,7 +152,7 @@ class Recorder:
             elif self.unreachable and result.verdict == verdicts.NOT_TESTABLE:
                 result.verdict, result.note = verdicts.UNREACHABLE, self.unreachable
             elif self.settings.only and not result.checks:
-                result.verdict, result.note = verdicts.NOT_TESTABLE, "not selected in this run"
+                result.verdict, result.note = verdicts.NOT_TESTABLE, NOT_SELECTED
         profiles = [verdicts.judge_profile(name, requirements) for name in self.settings.profiles]
         for profile in profiles:
             if (self.settings.only or self.interrupted) and profile.verdict == verdicts.PASSED:

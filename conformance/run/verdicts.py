@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from cartsync.conformance.v1 import report_pb2
 
+from conformance.reports.wording import NOT_SELECTED
 from conformance.requirements import Requirement
 
 Verdict: TypeAlias = report_pb2.Verdict.ValueType
@@ -127,9 +128,10 @@ def sentence(report: report_pb2.Report) -> str:
         case report_pb2.RUN_VERDICT_UNREACHABLE:
             return "No verdict: the server could not be reached, or stopped answering."
         case report_pb2.RUN_VERDICT_PARTIAL:
-            return (
-                f"Partial: nothing is violated, but {count[NOT_TESTABLE]} of {len(report.requirements)} requirements "
-                "could not be tested."
-            )
+            left_out = sum(result.note == NOT_SELECTED for result in report.requirements)
+            gaps = ((count[NOT_TESTABLE] - left_out, "could not be tested"), (left_out, "were not selected"))
+            told = [f"{number} {what}" for number, what in gaps if number] or ["some checks were left out"]
+            of = f"of {len(report.requirements)} requirements "
+            return f"Partial: nothing is violated, but {of}{' and '.join(told)}."
         case _:
             return "No verdict: the suite itself failed; please report it with this file."

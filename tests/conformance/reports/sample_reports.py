@@ -103,6 +103,27 @@ def partial() -> report_pb2.Report:
     return report
 
 
+def selected() -> report_pb2.Report:
+    """Two requirements of core were selected: one is violated, several times over, and one passed."""
+    report = violated()
+    del report.findings[1:]
+    for extra in (3, 1):
+        finding = report.findings.add()
+        finding.CopyFrom(report.findings[0])
+        finding.summary = f"Told in {extra}."
+        del finding.timeline[extra:]
+    for requirement in report.requirements:
+        if requirement.slug == "cart/add-adds":
+            requirement.verdict = report_pb2.VERDICT_PASSED
+        elif requirement.slug != "effects/exactly-once":
+            requirement.verdict, requirement.note = _NOT_TESTABLE, "not selected in this run"
+            requirement.ClearField("checks")
+    report.ClearField("profiles")
+    report.profiles.extend(_profile(name, report.requirements) for name in PROFILES)
+    report.summary = f"Not certified: 1 of {len(report.requirements)} requirements are violated."
+    return report
+
+
 def unreachable() -> report_pb2.Report:
     """Nothing answered, so nothing was judged."""
     return report_pb2.Report(

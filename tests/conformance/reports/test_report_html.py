@@ -18,6 +18,7 @@ SAMPLES = [
     sample_reports.certified,
     sample_reports.violated,
     sample_reports.partial,
+    sample_reports.selected,
     sample_reports.unreachable,
     sample_reports.hostile,
 ]
@@ -74,7 +75,8 @@ def test_every_requirement_is_there_with_its_verdict_in_words_and_its_statement(
     for row, requirement in zip(rows, report.requirements, strict=True):
         text = " ".join(row.text.split())
         assert one_line(requirement.slug).replace("`", "") in text.replace("`", "")
-        assert words[requirement.verdict] in text
+        left_out = requirement.note == "not selected in this run"
+        assert ("not selected" if left_out else words[requirement.verdict]) in text
         assert requirement.statement.replace("`", "") in text
         assert all(one_line(check.check_id) in text for check in requirement.checks)
 
@@ -117,6 +119,46 @@ def test_findings_come_before_requirements_with_expected_observed_clause_and_rep
     assert "line MUG-01 has quantity 4 at revision 4" in first
     assert "An operation MUST have its effect once" in " ".join(first.split())
     assert "cartsync-conformance replay failures/effects-exactly-once-1.json" in first
+
+
+def test_findings_of_one_requirement_are_one_card_that_leads_with_the_shortest_story() -> None:
+    page = Page(to_html(sample_reports.selected()))
+    (fold,) = page.all("details", "alike")
+    assert "and 2 more findings like it" in fold.text
+    assert "Told in 1." not in fold.text
+    assert fold.text.index("Told in 3.") < fold.text.index("An add whose answer was lost")
+    lead, *others = page.all("article", "finding")
+    assert "Told in 1." in lead.text
+    assert len(others) == 2
+    (row,) = [row for row in page.all("li", "requirement") if row.attributes["id"] == "effects/exactly-once"]
+    assert "Finding 1: Told in 1. (and 2 more findings like it)" in " ".join(row.text.replace("\n", "").split())
+
+
+def test_what_a_selection_left_out_is_no_lack_of_the_server() -> None:
+    report = sample_reports.selected()
+    page = Page(to_html(report))
+    assert "not testable" not in page.text
+    left_out = report.profiles[0].requirement_count - 2
+    assert f"passed, {left_out} not selected" in page.all("p", "figure")[0].text
+    (row,) = [row for row in page.all("li", "requirement") if row.attributes["id"] == "poison/quarantined"]
+    assert row.text.count("not selected") == 1
+
+
+@pytest.mark.parametrize(
+    ("summary", "lead"),
+    [
+        ("Not certified: 2 of 135 requirements are violated.", "2 of 135 requirements are violated."),
+        ("Interrupted after 3 checks. Not certified: 2.", "Interrupted after 3 checks. Not certified: 2."),
+        ("Not certified: nothing said in small letters.", "Nothing said in small letters."),
+        ("", "The server breaks a MUST of the spec."),
+    ],
+)
+def test_the_headline_and_its_sentence_do_not_say_the_same_word_twice(summary: str, lead: str) -> None:
+    report = sample_reports.violated()
+    report.summary = summary
+    page = Page(to_html(report))
+    assert page.all("h1")[0].text == "Not certified"
+    assert page.all("p", "lead")[0].text == lead
 
 
 def test_the_timeline_shows_every_event_in_order_and_marks_the_culprit_in_words() -> None:

@@ -209,3 +209,39 @@ def test_many_reasons_are_cut_with_a_word(interactive: bool) -> None:
     assert "reason 7" in stream.getvalue()
     assert "reason 8" not in stream.getvalue()
     assert re.search(r"and for \d+ more reasons, in the report", stream.getvalue())
+
+
+@pytest.mark.parametrize("interactive", [False, True])
+def test_a_server_that_is_gone_is_told_once_and_not_as_requirements_that_did_not_pass(interactive: bool) -> None:
+    report = sample_reports.partial()
+    report.verdict, report.exit_code = report_pb2.RUN_VERDICT_UNREACHABLE, 3
+    report.summary = "the server at here stopped answering"
+    report.findings.add(
+        slug="cart/add-adds", verdict=report_pb2.VERDICT_UNREACHABLE, summary="the server at here stopped answering"
+    )
+    for requirement in report.requirements:
+        requirement.verdict, requirement.note = report_pb2.VERDICT_UNREACHABLE, report.summary
+    for profile in report.profiles:
+        profile.verdict, profile.passed_count = report_pb2.VERDICT_UNREACHABLE, 0
+    stream = Terminal()
+    progress_for(stream, interactive=interactive).finished(report, Path("/reports"))
+    shown = ESCAPES.sub("", stream.getvalue())
+    assert shown.count("stopped answering") == 1
+    assert f"{report.profiles[0].requirement_count} requirements not judged" in shown
+    assert "passed" not in shown
+    assert f"{len(report.requirements)} requirements unreachable\n" in re.sub(" +\n", "\n", shown)
+
+
+@pytest.mark.parametrize("interactive", [False, True])
+def test_a_selection_says_what_it_left_out_and_no_word_twice(interactive: bool) -> None:
+    report = sample_reports.selected()
+    core = report.profiles[0]
+    stream = Terminal()
+    progress_for(stream, interactive=interactive).finished(report, Path("/reports"))
+    shown = ESCAPES.sub("", stream.getvalue())
+    left_out = core.requirement_count - 2
+    assert f"1 of {core.requirement_count} requirements passed, {left_out} not selected" in shown
+    assert "requirements not selected: left out by the selection of this run" in shown
+    assert "not testable" not in shown
+    assert shown.lower().count("not certified") == 1
+    assert f"1 of {len(report.requirements)} requirements are violated." in shown

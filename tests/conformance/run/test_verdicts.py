@@ -94,3 +94,23 @@ def test_a_run_is_certified_only_when_every_requirement_passed(found: list[verdi
 def test_the_worst_finding_decides_the_exit_code(found: list[verdicts.Verdict], code: int) -> None:
     results = [report_pb2.RequirementResult(profile="core", verdict=verdict) for verdict in found]
     assert verdicts.judge_run([verdicts.judge_profile("core", results)])[1] == code
+
+
+@pytest.mark.parametrize(
+    ("not_testable", "not_selected", "told"),
+    [
+        (3, 0, "of 10 requirements 3 could not be tested."),
+        (0, 7, "of 10 requirements 7 were not selected."),
+        (2, 5, "of 10 requirements 2 could not be tested and 5 were not selected."),
+    ],
+)
+def test_a_partial_run_tells_apart_what_it_could_not_and_what_it_did_not_test(
+    not_testable: int, not_selected: int, told: str
+) -> None:
+    report = report_pb2.Report(verdict=report_pb2.RUN_VERDICT_PARTIAL)
+    for number in range(10):
+        result = report.requirements.add(verdict=verdicts.PASSED)
+        if number < not_testable + not_selected:
+            result.verdict = verdicts.NOT_TESTABLE
+            result.note = "needs more" if number < not_testable else "not selected in this run"
+    assert verdicts.sentence(report) == f"Partial: nothing is violated, but {told}"

@@ -144,9 +144,6 @@ RULES: tuple[tuple[str, str, Callable[[Bid], Details | None]], ...] = (
 )
 """Reason, requirement and rule, in the order in which they decide."""
 
-BEFORE_BACKENDS = frozenset({"CART_CLOSED", "CART_NOT_FOUND", "LINE_CHANGED"})
-"""Refusals that need no catalogue: with the backends away a server may give them or defer."""
-
 
 def refusals(bid: Bid) -> list[tuple[str, str, Details]]:
     """Every refusal that applies, in order: reason, requirement, details."""

@@ -7,6 +7,7 @@ sequence there is a gap (step 2); what is next in line meets `LADDER`, steps 3 t
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
@@ -236,7 +237,8 @@ def wrong_fields(intent: CartIntent) -> frozenset[str]:
 
 
 def _is_sku(text: str) -> bool:
-    return 1 <= len(text) <= 64 and text.strip() == text and all(character.isprintable() for character in text)
+    inner = 1 <= len(text) <= 64 and " " not in (text[0], text[-1])
+    return inner and all(unicodedata.category(character) != "Cc" for character in text)
 
 
 def _is_money(money: Money) -> bool:
@@ -247,13 +249,13 @@ def _next_in_line(world: World, shop: Shop, queue_id: str, attempt: Attempt) -> 
     for reused in _reuse(world.queue(queue_id), shop, attempt.operation):
         for trips in _guard(world, queue_id, attempt.operation):
             case = Case(world, shop, queue_id, attempt, reused, trips)
-            for outcome in _outcomes(case):
-                yield Answer(outcome), _after(case, outcome)
+            outcome = _outcome(case)
+            yield Answer(outcome), _after(case, outcome)
 
 
 def _reuse(queue: Queue, shop: Shop, operation: Operation) -> tuple[bool, ...]:
-    """Whether the key counts as recorded under another sequence; both where a record may be pruned."""
-    holders = [record for record in queue.records if record.operation.key == operation.key and not record.pruned]
+    """Whether the key counts as recorded under another sequence; both where its record is or may be pruned."""
+    holders = [record for record in queue.records if record.operation.key == operation.key]
     if any(not shop.may_be_pruned(record) for record in holders):
         return (True,)
     discarded = any(
@@ -278,35 +280,30 @@ def _guard(world: World, queue_id: str, operation: Operation) -> tuple[bool, ...
     return (False,) if high is not None and high <= intent.guard else (True, False)
 
 
-def _outcomes(case: Case) -> Iterator[Outcome]:
-    """The outcome of an attempt next in line; two where a server may ask its backends before or after the cart."""
+def _outcome(case: Case) -> Outcome:
+    """The outcome of an attempt next in line: the first refusal there is, or what the operation does."""
     refused = [refusal for rule in LADDER if (refusal := rule(case)) is not None]
     bid = case.bid
     in_cart = cart_rules.refusals(bid) if bid is not None else []
     refused += [(State.REJECTED, reason, slug, details) for reason, slug, details in in_cart]
-    reasons = [reason for _, reason, _, _ in refused]
     cart_id, number = _judged_at(case)
-    for index, (state, reason, slug, details) in enumerate(refused):
-        later = frozenset(reasons[index + 1 :])
+    if refused:
+        (state, reason, slug, details), *later = refused
         final = state is State.REJECTED
-        yield Outcome(
+        return Outcome(
             state,
             slug,
             reason,
             cart=cart_id if final else "",
             number=number if final else 0,
             details=details,
-            also_refused_by=later,
+            also_refused_by=frozenset(reason for _, reason, _, _ in later),
         )
-        next_needs_no_backend = index + 1 < len(reasons) and reasons[index + 1] in cart_rules.BEFORE_BACKENDS
-        if reason != "BACKEND_UNAVAILABLE" or not next_needs_no_backend:
-            return
     if bid is None:
-        yield Outcome(State.APPLIED, "discard/cancels-undecided")  # no other intent is on no cart and unrefused
-        return
+        return Outcome(State.APPLIED, "discard/cancels-undecided")  # no other intent is on no cart and unrefused
     line, adjustments, slug = cart_rules.effect(bid)
     changed = line.before != line.after
-    yield Outcome(
+    return Outcome(
         State.APPLIED,
         slug,
         cart=cart_id,

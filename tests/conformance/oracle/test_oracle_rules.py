@@ -128,6 +128,50 @@ def test_an_expired_operation_is_rejected_even_while_the_backends_are_away() -> 
     assert outcome_of(initial(), operation(1, add()), shop=away).reason == "BACKEND_UNAVAILABLE"
 
 
+def test_the_backends_are_asked_before_the_cart() -> None:
+    away = replace(SHOP, backend_available=False)
+    missing = operation(1, Adjust("main", "tea", 1))
+    assert outcome_of(initial(), missing).reason == "CART_NOT_FOUND"
+    assert outcome_of(initial(), missing, shop=away).reason == "BACKEND_UNAVAILABLE"
+    lowering = operation(1, Adjust("main", "tea", -1))
+    assert outcome_of(initial(), lowering, shop=away).reason == "CART_NOT_FOUND"
+
+
+def test_a_key_whose_record_was_seen_to_be_pruned_may_count_as_used_or_not() -> None:
+    world, _ = decide(initial(), operation(1, add()))
+    later = replace(SHOP, now=SHOP.now + SHOP.limits.outcome_retention + 1)
+    branches = step(world, later, "queue", Attempt(operation(1, add())))
+    pruned = next(after for answer, after in branches if answer.outcome.state is State.PURGED)
+    reusing = operation(2, add(), key="key-1", previous="key-1")
+    answers = [answer.outcome for answer, _ in step(pruned, later, "queue", Attempt(reusing))]
+    assert sorted((outcome.state, outcome.reason) for outcome in answers) == [
+        (State.APPLIED, ""),
+        (State.REJECTED, "KEY_REUSED"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sku", "is_one"),
+    [
+        ("tea", True),
+        ("two words", True),
+        ("\N{NO-BREAK SPACE}tea\N{IDEOGRAPHIC SPACE}", True),
+        ("te\N{ZERO WIDTH SPACE}a\N{LINE SEPARATOR}", True),
+        ("\N{TEAPOT}" * 64, True),
+        ("\N{TEAPOT}" * 65, False),
+        ("", False),
+        (" tea", False),
+        ("tea ", False),
+        ("te\ta", False),
+        ("tea\x7f", False),
+        ("tea\x85", False),
+    ],
+)
+def test_a_sku_is_up_to_64_code_points_without_controls_or_a_space_at_an_end(sku: str, is_one: bool) -> None:
+    malformed = outcome_of(initial(), operation(1, add(sku=sku))).reason == "MALFORMED"
+    assert malformed is not is_one
+
+
 @pytest.mark.parametrize(
     ("intent", "reason"),
     [

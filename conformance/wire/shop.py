@@ -93,7 +93,7 @@ class Shop:
             available_quantity=available,
         )
         stock = "uncounted stock" if available is None else f"{available} in stock"
-        title = f"{sku}: {currency} {price}, {stock}" if listed else f"{sku}: unlisted"
+        title = f"{sku}: {currency} {price} (minor units), {stock}" if listed else f"{sku}: unlisted"
         self._history.add(Lane.SHOP, title, actor="catalogue")
         self._call(lambda stub: stub.PutOffer, request)
 

@@ -182,6 +182,10 @@ class Target:
         lines = (self._folder / "server.log").read_text(errors="replace").splitlines()
         return "\n".join(line[:300] for line in lines[-line_count:])
 
+    def _said(self) -> str:
+        words = self.last_words()
+        return f"its last words:\n{words}" if words else "it printed nothing"
+
     def _launched_process(self) -> subprocess.Popen[bytes]:
         if self._process is None:
             raise NotTestableError("the server was not launched by the suite, so it cannot be killed: give --launch")
@@ -195,11 +199,16 @@ class Target:
                 if self._process is not None and self._process.poll() is not None:
                     raise TargetUnreachableError(
                         f"the launched server ended with exit code {self._process.returncode} before it was healthy; "
-                        f"its last words:\n{self.last_words() or '(none)'}"
+                        f"{self._said()}"
                     )
                 remaining = deadline - time.monotonic()
                 if remaining <= 0 or (trouble == _REFUSED and not self.launched):
-                    hint = f"; its last words:\n{self.last_words()}" if self.launched and self.last_words() else ""
+                    if trouble == _REFUSED and self.launched:
+                        raise TargetUnreachableError(
+                            f"the launched command is still running, but nothing answers at {self.address} after "
+                            f"{seconds:.0f} s: does it use {{listen}} or CARTSYNC_LISTEN? {self._said()}"
+                        )
+                    hint = f"; {self._said()}" if self.launched else ""
                     raise TargetUnreachableError(f"no healthy server at {self.address}: {trouble}{hint}")
                 trouble = self._health(channel, min(remaining, 5.0 if not self.launched else 0.5))
                 if trouble is not None and self.launched:

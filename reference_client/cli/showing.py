@@ -205,8 +205,8 @@ def report_json(report: SyncReport) -> dict[str, Any]:
 
 
 def report_line(report: SyncReport) -> str:
-    """What a synchronisation came to, in a sentence."""
+    """What a synchronisation came to, in a sentence; empty when there was nothing to send."""
     parts = [f"{report.tally.count(f)} {f.value}" for f in Fate if report.tally.count(f)]
     if report.pending_count:
         parts.append(f"{report.pending_count} still waiting")
-    return ", ".join(parts) if parts else "nothing to send"
+    return ", ".join(parts)

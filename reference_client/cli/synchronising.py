@@ -11,6 +11,7 @@ from reference_client.cli.settings import ExitCode
 from reference_client.client import CartClient, SyncReport, SyncStatus
 from reference_client.exceptions import QueueBusyError
 from reference_client.machine.values import StopReason
+from reference_client.queue.rows import QueueState
 
 _STOPPED_FOR_GOOD = {StopReason.REQUEST_INVALID, StopReason.INCOMPATIBLE, StopReason.REFUSED}
 
@@ -43,6 +44,8 @@ def synchronise(
             report = client.sync(patience=patience, batch_limit=batch_limit)
             code = exit_code_of(report)
             _say(report, as_json=as_json, one_line=not once)
+            if not as_json:
+                _say_what_waits_elsewhere(client)
         except QueueBusyError as error:
             if once:
                 raise
@@ -57,9 +60,12 @@ def _say(report: SyncReport, *, as_json: bool, one_line: bool) -> None:
     if as_json:
         showing.show_json(showing.report_json(report), one_line=one_line)
         return
-    message = showing.plain(report.message)
+    message = showing.plain(report.message).removesuffix(".")
     done = "Synchronised" if report.status is SyncStatus.DRAINED else "Not synchronised"
-    click.echo(f"{done}: {showing.report_line(report)}.")
+    if line := showing.report_line(report):
+        click.echo(f"{done}: {line}.")
+    elif report.status is SyncStatus.DRAINED:
+        click.echo(f"{done}: nothing to send.")
     for notice in report.tally.notices:
         click.echo(f"  {showing.plain(notice.message)}", err=True)
     match report.status:
@@ -72,3 +78,11 @@ def _say(report: SyncReport, *, as_json: bool, one_line: bool) -> None:
             click.echo(f"The server puts the rest off ({message}). Try again later.", err=True)
         case SyncStatus.STOPPED | SyncStatus.HALTED:
             click.echo(f"Stopped: {message}.", err=True)
+
+
+def _say_what_waits_elsewhere(client: CartClient) -> None:
+    """Intents stay with the address they were meant for; whoever calls another one by mistake would miss them."""
+    for queue in client.queues.queues():
+        if queue.server != client.server and queue.state is QueueState.ACTIVE and queue.pending_count:
+            waiting = "1 intent waits" if queue.pending_count == 1 else f"{queue.pending_count} intents wait"
+            click.echo(f"{waiting} for {showing.plain(queue.server)}, which is another server.", err=True)

@@ -66,7 +66,8 @@ def credential_invalid() -> CallError:
     """No, unknown or expired credential (spec: identity/credential-required)."""
     return _with_info(
         grpc.StatusCode.UNAUTHENTICATED,
-        "The call carries no credential that this server knows: send one as `authorization: Bearer <token>`.",
+        "The credential is missing, unknown to this server, or expired: send a valid one as "
+        "`authorization: Bearer <token>`.",
         "CREDENTIAL_INVALID",
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,11 +68,29 @@ def bind(server: grpc.aio.Server, address: Address, tls: TlsFiles | None = None)
     except RuntimeError:
         port = 0
     if port == 0:
-        raise CannotListenError(
-            f"cannot listen on {address}: it is in use, or no address of this machine, or not permitted."
-            " Stop what listens there, or choose another address."
-        )
+        raise CannotListenError(f"cannot listen on {address}: {_why_not(address)}")
     return Address(address.host, port)
+
+
+_NOT_LISTENING = {
+    errno.EADDRINUSE: "it is in use. Stop what listens there, or choose another port.",
+    errno.EADDRNOTAVAIL: "this machine has no such address. Choose one that it has.",
+    errno.EACCES: "that is not permitted. Choose a port above 1023, or grant the permission.",
+}
+_SOME_REASON = "it is in use, or no address of this machine, or not permitted. Choose another address."
+
+
+def _why_not(address: Address) -> str:
+    """gRPC does not tell why it cannot listen, so the system is asked once more."""
+    try:
+        for family, kind, protocol, _, place in socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind, protocol) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(place)
+                probe.listen()
+    except OSError as error:
+        return _NOT_LISTENING.get(error.errno or 0, _SOME_REASON)
+    return _SOME_REASON
 
 
 def _server_credentials(tls: TlsFiles) -> grpc.ServerCredentials:

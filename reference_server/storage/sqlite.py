@@ -72,7 +72,7 @@ class SqliteStore:
             self._connection, self._store_id = self._thread.submit(self._open).result()
         except (sqlite3.Error, OSError) as error:
             self._thread.shutdown()
-            raise StoreFailedError(f"cannot open the store {path or ':memory:'}: {error}") from error
+            raise StoreFailedError(f"cannot open the store {path or ':memory:'}: {_why_not(error)}") from error
 
     @property
     def store_id(self) -> str:
@@ -299,3 +299,9 @@ def _migrate(connection: sqlite3.Connection) -> None:
 def _check_save_name(name: str) -> None:
     if _SAVE_NAME.fullmatch(name) is None:
         raise ValueError(f"name {name!r} must be 1 to 64 characters out of A-Z a-z 0-9 . _ -")
+
+
+def _why_not(error: sqlite3.Error | OSError) -> str:
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY:
+        return "another server has it open. Stop that one, or choose another store."
+    return str(error)

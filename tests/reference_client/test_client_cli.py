@@ -16,8 +16,10 @@ from spec_server import SpecServer
 from reference_client import client as client_module
 from reference_client.cli.commands import cli
 from reference_client.cli.settings import ExitCode, default_data_dir
+from reference_client.client import SyncReport, SyncStatus
 from reference_client.drainer.drainer import queue_lock
 from reference_client.drainer.endpoint import Endpoint
+from reference_client.machine.values import StopReason
 from reference_client.queue.database import FILE_NAME
 
 TOKEN = "a-very-secret-credential"
@@ -105,7 +107,32 @@ def test_no_server_means_try_later_and_all_intents_are_safe(run: Run) -> None:
         result = run("--server", server, "sync", "--patience", "0")
     assert result.exit_code == ExitCode.NOT_NOW
     assert "All intents are safe" in result.stderr
+    assert "Not synchronised: 1 still waiting." in result.stdout
     assert "TEAPOT" in run("--server", server, "status").stdout
+
+
+def test_a_first_synchronisation_without_a_server_says_that_one_thing(run: Run) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        result = run("--server", f"127.0.0.1:{taken.getsockname()[1]}", "sync", "--patience", "0")
+    assert result.exit_code == ExitCode.NOT_NOW
+    assert result.stdout == ""
+    assert result.stderr.startswith("The server is not reached")
+
+
+def test_what_waits_for_another_server_is_mentioned(run: Run, shop: SpecServer) -> None:
+    run("--server", "127.0.0.1:7001", "add", "TEAPOT", "--price", "2.55GBP")
+    result = run("--server", "127.0.0.1:7002", "sync")
+    assert result.stdout == "Synchronised: nothing to send.\n"
+    assert "1 intent waits for 127.0.0.1:7001, which is another server." in result.stderr
+    assert "waits for" not in run("--server", "127.0.0.1:7001", "sync").stderr
+
+
+def test_what_a_server_says_at_the_end_is_one_sentence(run: Run, shop: SpecServer) -> None:
+    report = SyncReport(SyncStatus.STOPPED, "The credential is unknown.", StopReason.UNAUTHENTICATED)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(client_module.CartClient, "sync", lambda *_, **__: report)
+        assert run("sync").stderr == "Stopped: The credential is unknown.\n"
 
 
 def test_what_the_server_lost_is_said_at_once(run: Run, shop: SpecServer) -> None:

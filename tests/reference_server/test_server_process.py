@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -21,6 +22,9 @@ import trustme
 from cartsync.conformance.v1 import control_pb2, control_pb2_grpc
 from cartsync.v1 import operation_pb2, service_pb2, service_pb2_grpc
 from live_server import Live, Shopper, offer, refused, states, submit_message
+
+from reference_server.config import Address
+from reference_server.service import listener
 
 COMMAND = [sys.executable, "-m", "reference_server.cli"]
 CONTROLLED = ("--control-listen", "127.0.0.1:0")
@@ -273,7 +277,25 @@ def test_an_address_in_use_is_exit_code_3(tmp_path: Path) -> None:
         for flags in (("--listen", address), ("--listen", "127.0.0.1:0", "--control-listen", address)):
             result = run("serve", "--data-dir", str(tmp_path), *flags)
             assert result.returncode == 3
-            assert f"cannot listen on {address}" in only_complaint(result)
+            assert f"cannot listen on {address}: it is in use. Stop what" in only_complaint(result)
+
+
+async def test_an_address_of_another_machine_is_told_from_one_in_use() -> None:
+    server = grpc.aio.server()
+    with pytest.raises(listener.CannotListenError, match=r"192\.0\.2\.1:7443: this machine has no such address"):
+        listener.bind(server, Address("192.0.2.1", 7443))
+    await server.stop(None)
+
+
+def test_a_store_that_another_server_has_open_is_said_to_be(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("PRAGMA locking_mode = EXCLUSIVE")
+        other.execute("CREATE TABLE anything (row)")
+        other.execute("BEGIN EXCLUSIVE")
+        result = run("serve", "--listen", "127.0.0.1:0", "--store", f"sqlite:{path}")
+    assert result.returncode == 4
+    assert f"{path}: another server has it open" in only_complaint(result)
 
 
 def test_a_store_that_cannot_be_opened_is_exit_code_4(tmp_path: Path) -> None:

@@ -124,7 +124,8 @@ def sentence(report: report_pb2.Report) -> str:
             warned = f", with {count[WARNING]} warning(s)" if count[WARNING] else ""
             return f"Certified for {names}: every MUST was tested and met{warned}."
         case report_pb2.RUN_VERDICT_VIOLATION:
-            return f"Not certified: {count[VIOLATION]} of {len(report.requirements)} requirements are violated."
+            are = "is" if count[VIOLATION] == 1 else "are"
+            return f"Not certified: {count[VIOLATION]} of {len(report.requirements)} requirements {are} violated."
         case report_pb2.RUN_VERDICT_UNREACHABLE:
             return "No verdict: the server could not be reached, or stopped answering."
         case report_pb2.RUN_VERDICT_PARTIAL:

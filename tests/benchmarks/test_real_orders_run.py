@@ -49,7 +49,10 @@ def a_link(folder: Path) -> Path:
     return file
 
 
-def test_a_day_over_a_broken_link_ends_equal_to_the_oracle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_day_over_a_broken_link_ends_equal_to_the_oracle(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
     orders = write_orders(tmp_path / "orders.csv", a_day())
     code = main(["--orders", str(orders), "--link", str(a_link(tmp_path)), "--seconds", "2", "--batch", "3"])
     printed = capsys.readouterr().out

@@ -37,7 +37,6 @@ class RpcFailureError(Exception):
         self.domain = ""  # ErrorInfo.domain
         self.metadata: dict[str, str] = {}  # ErrorInfo.metadata
         self.fields: tuple[str, ...] = ()  # BadRequest.field_violations[].field
-        self.has_retry_info = False
         status = None
         with contextlib.suppress(ValueError, TypeError):
             status = rpc_status.from_call(error) if isinstance(error, grpc.RpcError) else None
@@ -48,8 +47,6 @@ class RpcFailureError(Exception):
             elif detail.Is(error_details_pb2.BadRequest.DESCRIPTOR):
                 bad = error_details_pb2.BadRequest.FromString(detail.value)
                 self.fields = tuple(violation.field for violation in bad.field_violations)
-            elif detail.Is(error_details_pb2.RetryInfo.DESCRIPTOR):
-                self.has_retry_info = True
         super().__init__(str(self))
 
     def __str__(self) -> str:

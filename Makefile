@@ -13,7 +13,7 @@ JOBS ?= 2
 
 .PHONY: help
 help: ## Show the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-16s %s\n", $$1, $$2}'
 
 .PHONY: certify
 certify: $(STUBS) ## Start the reference server and certify it; ARGS="--seed 7" and the like are passed on
@@ -28,12 +28,20 @@ selftest: $(STUBS) ## Prove the suite: every mutant caught, the reference never 
 	$(BIN)/cartsync-conformance selftest $(ARGS)
 
 .PHONY: lint
-lint: $(STUBS) ## Check format, lint and types of Python, format and lint of the protocol
+lint: $(STUBS) compat-check ## Check format, lint and types of Python, format and lint of the protocol
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
 	$(BIN)/buf format --diff --exit-code
 	$(BIN)/buf lint
 	$(BIN)/mypy
+
+.PHONY: compat-check
+compat-check: $(STUBS) ## Fail when the protocol or the spec takes back what a released edition promised
+	$(BIN)/python -m tools.release check
+
+.PHONY: release-edition
+release-edition: test ## Freeze the working copy of protocol and spec as a released edition in compat/
+	$(BIN)/python -m tools.release freeze
 
 .PHONY: format
 format: $(STUBS) ## Format Python and the protocol in place

@@ -6,4 +6,4 @@ pytest tests; `plugin` turns their outcomes into verdicts; `reports` writes them
 `cli` starts it all.
 """
 
-SPEC_VERSION = "1.0-draft.1"
+SPEC_VERSION = "1.0-draft.2"

@@ -1,0 +1,77 @@
+"""Editions of the spec: the requirements that a released one consists of, and how editions are named and ordered.
+
+A released edition is frozen in its contract, `compat/EDITION/contract.json`. The edition of this suite may be a working
+copy that is not released yet: its requirements are those that stand in the chapters.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from conformance import SPEC_VERSION
+from conformance.requirements.register import Register, Requirement, load
+
+_NAME = re.compile(r"(?P<major>[1-9][0-9]*)\.(?P<minor>[0-9]+)(?:-draft\.(?P<draft>[1-9][0-9]*))?")
+_NO_DRAFT = 1 << 31  # 1.0 comes after every 1.0-draft.N
+
+
+class UnknownEditionError(ValueError):
+    """There is no edition of this name; the message names those that there are."""
+
+
+def editions_folder() -> Path:
+    """The released contracts: package data of a wheel, `compat` of a source checkout."""
+    packaged = Path(__file__).parent / "editions_data"
+    return packaged if packaged.is_dir() else Path(__file__).parents[2] / "compat"
+
+
+def order_of(name: str) -> tuple[int, int, int]:
+    """The place of an edition among others; raises ValueError for what is no name of an edition."""
+    found = _NAME.fullmatch(name)
+    if found is None:
+        raise ValueError(f"{name!r} is no edition: it is named like 1.0, 1.2 or 1.0-draft.3")
+    return int(found["major"]), int(found["minor"]), int(found["draft"] or _NO_DRAFT)
+
+
+def major_of(name: str) -> int:
+    """The major version of an edition, within which nothing is taken back."""
+    return order_of(name)[0]
+
+
+def released_editions(folder: Path | None = None) -> tuple[str, ...]:
+    """Names of the released editions, oldest first."""
+    contracts = (folder or editions_folder()).glob("*/contract.json")
+    return tuple(sorted((path.parent.name for path in contracts if _NAME.fullmatch(path.parent.name)), key=order_of))
+
+
+def known_editions(folder: Path | None = None) -> tuple[str, ...]:
+    """Names of all editions that a server can be judged by, oldest first, the present one last."""
+    return tuple(sorted({*released_editions(folder), SPEC_VERSION}, key=order_of))
+
+
+def is_released(name: str, folder: Path | None = None) -> bool:
+    """Whether an edition is frozen; otherwise it is the working copy."""
+    return name in released_editions(folder)
+
+
+def load_edition(name: str = SPEC_VERSION, folder: Path | None = None) -> Register:
+    """The requirements of one edition, in the order of the spec.
+
+    Raises UnknownEditionError for an unknown name, ValueError for a contract or a chapter that cannot be read.
+    """
+    if is_released(name, folder):
+        return _frozen((folder or editions_folder()) / name / "contract.json")
+    if name == SPEC_VERSION:
+        return load()
+    known = ", ".join(known_editions(folder))
+    raise UnknownEditionError(f"edition {name!r} is unknown; the editions of this suite are {known}")
+
+
+def _frozen(contract: Path) -> Register:
+    try:
+        entries = json.loads(contract.read_text(encoding="utf-8"))["requirements"]
+        return Register(tuple(Requirement(**entry) for entry in entries))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{contract} is no contract ({error}); install the suite again") from error

@@ -4,7 +4,7 @@
 `Device` a queue with its durable log, `History` what happened, `Story` all of these for one attempt.
 """
 
-from conformance.wire.connection import Connection, PendingCall, RpcFailureError, Stream
+from conformance.wire.connection import Connection, PendingCall, RpcFailureError, Stream, Watch
 from conformance.wire.device import Answer, Device
 from conformance.wire.history import Event, History, Lane
 from conformance.wire.shop import Shop
@@ -25,4 +25,5 @@ __all__ = [
     "Stream",
     "Target",
     "TargetOptions",
+    "Watch",
 ]

@@ -5,10 +5,21 @@ from __future__ import annotations
 import contextlib
 import queue
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import grpc
-from cartsync.v1 import operation_pb2, service_pb2_grpc
+from cartsync.v1 import (
+    address_book_pb2,
+    address_book_pb2_grpc,
+    guest_claim_pb2,
+    guest_claim_pb2_grpc,
+    operation_pb2,
+    payment_methods_pb2,
+    payment_methods_pb2_grpc,
+    service_pb2_grpc,
+    wishlist_pb2,
+    wishlist_pb2_grpc,
+)
 from cartsync.v1 import service_pb2 as service
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2
@@ -131,17 +142,29 @@ class Connection:
 
     def submit_encoded(self, encoded: bytes, seconds: float = CALL_SECONDS) -> service.SubmitOperationsResponse:
         """SubmitOperations with a request that the check encoded itself; raises RpcFailureError."""
-        method: grpc.UnaryUnaryMultiCallable[bytes, service.SubmitOperationsResponse] = self._channel.unary_unary(
-            "/cartsync.v1.CartSyncService/SubmitOperations",
-            response_deserializer=service.SubmitOperationsResponse.FromString,
-        )
-        self._sent("SubmitOperations", service.SubmitOperationsRequest.FromString(encoded))
+        request = service.SubmitOperationsRequest.FromString(encoded)
+        answer = self.call_encoded("cartsync.v1.CartSyncService/SubmitOperations", encoded, seconds, shown=request)
+        response = service.SubmitOperationsResponse.FromString(answer)
+        self.received("SubmitOperations", response)
+        return response
+
+    def call_encoded(
+        self, method: str, encoded: bytes, seconds: float = CALL_SECONDS, *, shown: Message | None = None
+    ) -> bytes:
+        """A unary call whose request the check encoded itself, well or badly; raises RpcFailureError.
+
+        `method` is "package.Service/Method"; `shown` is what the history keeps of the request.
+        """
+        name = method.partition("/")[2]
+        if shown is None:
+            self.history.add(Lane.DEVICE, f"sends {name}: {len(encoded)} bytes", actor=self.actor)
+        else:
+            self._sent(name, shown)
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(f"/{method}")
         try:
-            answer: service.SubmitOperationsResponse = method(encoded, timeout=seconds, metadata=self._metadata)
+            return call(encoded, timeout=seconds, metadata=self._metadata)
         except grpc.RpcError as error:
-            raise self.failed("SubmitOperations", error) from error
-        self.received("SubmitOperations", answer)
-        return answer
+            raise self.failed(name, error) from error
 
     def get_cart(self, request: service.GetCartRequest, seconds: float = CALL_SECONDS) -> service.GetCartResponse:
         """GetCart; raises RpcFailureError."""
@@ -156,6 +179,45 @@ class Connection:
     def policy(self, seconds: float = CALL_SECONDS) -> service.GetSyncPolicyResponse:
         """GetSyncPolicy; raises RpcFailureError."""
         return self._call("GetSyncPolicy", self._stub.GetSyncPolicy, service.GetSyncPolicyRequest(), seconds)
+
+    def list_wishlist(
+        self, request: wishlist_pb2.ListWishlistRequest, seconds: float = CALL_SECONDS
+    ) -> wishlist_pb2.ListWishlistResponse:
+        """ListWishlist; raises RpcFailureError."""
+        stub = wishlist_pb2_grpc.WishlistServiceStub(self._channel)
+        return self._call("ListWishlist", stub.ListWishlist, request, seconds)
+
+    def list_addresses(
+        self, request: address_book_pb2.ListAddressesRequest, seconds: float = CALL_SECONDS
+    ) -> address_book_pb2.ListAddressesResponse:
+        """ListAddresses; raises RpcFailureError."""
+        stub = address_book_pb2_grpc.AddressBookServiceStub(self._channel)
+        return self._call("ListAddresses", stub.ListAddresses, request, seconds)
+
+    def list_payment_methods(
+        self, request: payment_methods_pb2.ListPaymentMethodsRequest, seconds: float = CALL_SECONDS
+    ) -> payment_methods_pb2.ListPaymentMethodsResponse:
+        """ListPaymentMethods; raises RpcFailureError."""
+        stub = payment_methods_pb2_grpc.PaymentMethodServiceStub(self._channel)
+        return self._call("ListPaymentMethods", stub.ListPaymentMethods, request, seconds)
+
+    def claim_token(self, store_id: str = "", seconds: float = CALL_SECONDS) -> str:
+        """IssueClaimToken; raises RpcFailureError. The token stays out of the history."""
+        stub = guest_claim_pb2_grpc.GuestServiceStub(self._channel)
+        request = guest_claim_pb2.IssueClaimTokenRequest(store_id=store_id)
+        self._sent("IssueClaimToken", request)
+        try:
+            answer = stub.IssueClaimToken(request, timeout=seconds, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise self.failed("IssueClaimToken", error) from error
+        self.received("IssueClaimToken", guest_claim_pb2.IssueClaimTokenResponse(store_id=answer.store_id))
+        token: str = answer.claim_token
+        return token
+
+    def watch(self, request: service.WatchCartRequest, seconds: float = 30.0) -> Watch:
+        """Begin a WatchCart; nothing is read yet."""
+        self._sent("WatchCart", request)
+        return Watch(self, self._stub.WatchCart(request, timeout=seconds, metadata=self._metadata))
 
     def stream(self, seconds: float = 30.0) -> Stream:
         """Open a Sync stream; nothing is said on it yet."""
@@ -249,6 +311,39 @@ class Stream:
         cancel = getattr(self._call, "cancel", None)
         if cancel is not None:
             cancel()
+
+
+class _Snapshots(Protocol):
+    """A call that answers with snapshots until it ends."""
+
+    def __next__(self) -> service.WatchCartResponse: ...
+
+    def cancel(self) -> object: ...
+
+
+class Watch:
+    """A WatchCart: read snapshots one by one, or cut."""
+
+    def __init__(self, connection: Connection, call: _Snapshots) -> None:
+        self._connection = connection
+        self._call = call
+
+    def hear(self) -> service.WatchCartResponse | None:
+        """The next snapshot; None when the server ended the watch with OK. Raises RpcFailureError."""
+        try:
+            answer: service.WatchCartResponse = next(self._call)
+        except StopIteration:
+            self._connection.history.add(Lane.SERVER, "ends WatchCart with OK", actor=self._connection.actor)
+            return None
+        except grpc.RpcError as error:
+            raise self._connection.failed("WatchCart", error) from error
+        self._connection.received("WatchCart", answer)
+        return answer
+
+    def cut(self) -> None:
+        """End the watch without a word."""
+        self._connection.history.add(Lane.NETWORK, "WatchCart is cut", actor=self._connection.actor)
+        self._call.cancel()
 
 
 def _title(what: str, message: Message) -> str:

@@ -7,19 +7,26 @@ operations that never change. A check breaks a rule by building its own attempts
 from __future__ import annotations
 
 import random
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from cartsync.v1 import cart_pb2, money_pb2, operation_pb2, outcome_pb2, service_pb2
+from cartsync.v1 import (
+    address_book_pb2,
+    cart_pb2,
+    operation_pb2,
+    outcome_pb2,
+    payment_methods_pb2,
+    service_pb2,
+    wishlist_pb2,
+)
 from google.protobuf.duration_pb2 import Duration
 
 from conformance.exceptions import ViolationError
-from conformance.wire.connection import CALL_SECONDS, Connection, PendingCall, Stream
+from conformance.wire.connection import CALL_SECONDS, Connection, PendingCall, Stream, Watch
+from conformance.wire.enqueueing import CLAMP, EXACT, Enqueueing
 
-EXACT = operation_pb2.QUANTITY_POLICY_EXACT
-CLAMP = operation_pb2.QUANTITY_POLICY_CLAMP
+__all__ = ["CLAMP", "EXACT", "Answer", "Device", "answer_of", "attempts_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,7 @@ class Answer:
         return self.results[0]
 
 
-class Device:
+class Device(Enqueueing):
     """One queue of one principal. `log` holds its operations in order; `cart_id` and prices have defaults."""
 
     def __init__(
@@ -68,93 +75,11 @@ class Device:
         log: Sequence[operation_pb2.CartOperation] = (),
     ) -> None:
         self.name = name
+        super().__init__(cart_id, rng, log)
         self.connection = connection
         self.principal = principal  # what the server calls the principal
-        self.cart_id = cart_id
-        self.log = list(log)
         self.store_id = ""
-        self._rng = rng
         self.queue_id = queue_id or self.new_key()
-
-    def new_key(self) -> str:
-        """A fresh canonical UUID, from the run's seed."""
-        return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
-
-    # Enqueueing: each appends to the log and returns the operation; nothing is sent.
-
-    def add(
-        self,
-        sku: str,
-        quantity: int = 1,
-        *,
-        price: int = 100,
-        currency: str = "GBP",
-        max_price: int | None = None,
-        policy: operation_pb2.QuantityPolicy.ValueType = EXACT,
-        cart_id: str | None = None,
-    ) -> operation_pb2.CartOperation:
-        """AddItem; prices in minor units."""
-        limit = None if max_price is None else money_pb2.Money(currency_code=currency, minor_units=max_price)
-        intent = operation_pb2.AddItem(
-            cart_id=cart_id or self.cart_id,
-            sku=sku,
-            quantity=quantity,
-            observed_unit_price=money_pb2.Money(currency_code=currency, minor_units=price),
-            max_unit_price=limit,
-            quantity_policy=policy,
-        )
-        return self.enqueue(operation_pb2.CartOperation(add_item=intent))
-
-    def adjust(
-        self,
-        sku: str,
-        delta: int,
-        *,
-        guard: int | None = None,
-        policy: operation_pb2.QuantityPolicy.ValueType = EXACT,
-        cart_id: str | None = None,
-    ) -> operation_pb2.CartOperation:
-        """AdjustQuantity."""
-        intent = operation_pb2.AdjustQuantity(
-            cart_id=cart_id or self.cart_id,
-            sku=sku,
-            delta=delta,
-            quantity_policy=policy,
-            unless_changed_since=guard,
-        )
-        return self.enqueue(operation_pb2.CartOperation(adjust_quantity=intent))
-
-    def set(
-        self,
-        sku: str,
-        quantity: int,
-        *,
-        guard: int | None = None,
-        policy: operation_pb2.QuantityPolicy.ValueType = EXACT,
-        cart_id: str | None = None,
-    ) -> operation_pb2.CartOperation:
-        """SetQuantity."""
-        intent = operation_pb2.SetQuantity(
-            cart_id=cart_id or self.cart_id,
-            sku=sku,
-            quantity=quantity,
-            quantity_policy=policy,
-            unless_changed_since=guard,
-        )
-        return self.enqueue(operation_pb2.CartOperation(set_quantity=intent))
-
-    def remove(self, sku: str, *, guard: int | None = None, cart_id: str | None = None) -> operation_pb2.CartOperation:
-        """RemoveItem."""
-        intent = operation_pb2.RemoveItem(cart_id=cart_id or self.cart_id, sku=sku, unless_changed_since=guard)
-        return self.enqueue(operation_pb2.CartOperation(remove_item=intent))
-
-    def enqueue(self, operation: operation_pb2.CartOperation) -> operation_pb2.CartOperation:
-        """Give an operation (its intent set, perhaps features) key, sequence and link, and append it to the log."""
-        operation.idempotency_key = operation.idempotency_key or self.new_key()
-        operation.sequence = len(self.log) + 1
-        operation.previous_key = self.log[-1].idempotency_key if self.log else ""
-        self.log.append(operation)
-        return operation
 
     def discard_of(self, operation: operation_pb2.CartOperation) -> operation_pb2.CartOperation:
         """A discard of an operation, under a key of its own at the same place; the log keeps the original."""
@@ -258,6 +183,53 @@ class Device:
                 queue_id=self.queue_id if with_queue else "",
             ),
             seconds,
+        )
+
+    def watch(self, cart_id: str | None = None, *, with_queue: bool = True, seconds: float = 30.0) -> Watch:
+        """Watch the cart, with this queue's watermark."""
+        return self.connection.watch(
+            service_pb2.WatchCartRequest(
+                store_id=self.store_id,
+                cart_id=cart_id or self.cart_id,
+                queue_id=self.queue_id if with_queue else "",
+            ),
+            seconds,
+        )
+
+    def wishlist_page(
+        self, page_size: int = 0, page_token: str = "", *, with_queue: bool = True
+    ) -> wishlist_pb2.ListWishlistResponse:
+        """One page of the wishlist."""
+        return self.connection.list_wishlist(
+            wishlist_pb2.ListWishlistRequest(
+                store_id=self.store_id,
+                queue_id=self.queue_id if with_queue else "",
+                page_size=page_size,
+                page_token=page_token,
+            )
+        )
+
+    def wishlist(self) -> list[wishlist_pb2.WishlistEntry]:
+        """The whole wishlist, page by page."""
+        page = self.wishlist_page()
+        entries = list(page.entries)
+        while page.next_page_token:
+            page = self.wishlist_page(page_token=page.next_page_token)
+            entries += page.entries
+        return entries
+
+    def addresses(self, *, with_queue: bool = True) -> address_book_pb2.ListAddressesResponse:
+        """The address book."""
+        return self.connection.list_addresses(
+            address_book_pb2.ListAddressesRequest(store_id=self.store_id, queue_id=self.queue_id if with_queue else "")
+        )
+
+    def payment_methods(self, *, with_queue: bool = True) -> payment_methods_pb2.ListPaymentMethodsResponse:
+        """The payment methods."""
+        return self.connection.list_payment_methods(
+            payment_methods_pb2.ListPaymentMethodsRequest(
+                store_id=self.store_id, queue_id=self.queue_id if with_queue else ""
+            )
         )
 
     def lookup(self, first: int, last: int, *, seconds: float = CALL_SECONDS) -> service_pb2.LookupOutcomesResponse:

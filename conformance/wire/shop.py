@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import grpc
@@ -69,11 +69,20 @@ class Shop:
         if missing:
             raise NotTestableError(f"the control service does not offer {', '.join(missing)}")
 
-    def credential(self, principal: str | None = None) -> str:
-        """The authorization metadata of a principal (the attempt's own unless another is named)."""
-        name = principal or self.principal
-        answer = self._call(lambda stub: stub.IssueCredential, control.IssueCredentialRequest(principal=name))
-        return answer.authorization
+    def credential(
+        self, principal: str | None = None, *, guest: bool = False, lifetime: timedelta | None = None
+    ) -> str:
+        """The authorization metadata of a principal (the attempt's own unless another is named).
+
+        `guest` counts when the principal is made; with a `lifetime` the credential expires by the server's clock.
+        """
+        request = control.IssueCredentialRequest(principal=principal or self.principal, guest=guest)
+        if guest:
+            self.needs(control.CAPABILITY_GUESTS)
+        if lifetime is not None:
+            self.needs(control.CAPABILITY_CREDENTIAL_LIFETIME)
+            request.lifetime.FromTimedelta(lifetime)
+        return self._call(lambda stub: stub.IssueCredential, request).authorization
 
     def offer(
         self,
@@ -97,6 +106,79 @@ class Shop:
         self._history.add(Lane.SHOP, title, actor="catalogue")
         self._call(lambda stub: stub.PutOffer, request)
 
+    def promotion(
+        self,
+        code: str,
+        *,
+        amount: int | None = None,
+        basis_points: int | None = None,
+        currency: str = "GBP",
+        minimum: int | None = None,
+        minimum_currency: str | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        eligible: Sequence[str] = (),
+        once: bool = False,
+        stackable: bool = True,
+        withdrawn: bool = False,
+    ) -> None:
+        """Put or replace a promotion, of an `amount` or of `basis_points`; amounts in minor units."""
+        self.needs(control.CAPABILITY_PROMOTIONS)
+        request = control.PutPromotionRequest(
+            coupon_code=code,
+            amount_off=None if amount is None else money_pb2.Money(currency_code=currency, minor_units=amount),
+            eligible_principals=eligible,
+            one_per_principal=once,
+            stackable=stackable,
+            withdrawn=withdrawn,
+        )
+        if basis_points is not None:
+            request.basis_points_off = basis_points
+        if minimum is not None:
+            request.min_subtotal.CopyFrom(
+                money_pb2.Money(currency_code=minimum_currency or currency, minor_units=minimum)
+            )
+        if start is not None:
+            request.start_time.FromDatetime(start)
+        if end is not None:
+            request.end_time.FromDatetime(end)
+        takes = f"{basis_points} basis points off" if amount is None else f"{currency} {amount} (minor units) off"
+        self._history.add(
+            Lane.SHOP, f"coupon {code}: {'withdrawn' if withdrawn else takes}", actor="promotions", message=request
+        )
+        self._call(lambda stub: stub.PutPromotion, request)
+
+    def payment_token(
+        self,
+        token: str,
+        *,
+        provider: str = "acme",
+        valid: bool = True,
+        brand: str = "visa",
+        last_four: str = "4242",
+        expiry_month: int = 12,
+        expiry_year: int = 2030,
+    ) -> None:
+        """Tell what the payment provider says of a token from now on."""
+        self.needs(control.CAPABILITY_PAYMENT_TOKENS)
+        request = control.PutPaymentTokenRequest(
+            provider=provider,
+            provider_token=token,
+            valid=valid,
+            brand=brand,
+            last_four=last_four,
+            expiry_month=expiry_month,
+            expiry_year=expiry_year,
+        )
+        says = f"stands by {token}: {brand} {last_four}" if valid else f"does not stand by {token}"
+        self._history.add(Lane.SHOP, f"{provider} {says}", actor="payment provider")
+        self._call(lambda stub: stub.PutPaymentToken, request)
+
+    def now(self) -> datetime:
+        """The server's clock, aware, in UTC."""
+        answer = self._call(lambda stub: stub.Describe, control.DescribeRequest())
+        return answer.current_time.ToDatetime(UTC)
+
     def close_cart(self, cart_id: str) -> None:
         """Close a cart, as a checkout does."""
         self.needs(control.CAPABILITY_CLOSE_CART)
@@ -106,17 +188,27 @@ class Shop:
     def rate_limit(self, remaining: int | None) -> None:
         """Let so many more operations be decided; None lifts the limit."""
         self.needs(control.CAPABILITY_RATE_LIMIT)
-        title = "rate limit lifted" if remaining is None else f"rate limit: {remaining} more operations"
-        self._history.add(Lane.SHOP, title)
+        self._limit(remaining, control.RATE_LIMIT_SCOPE_UNSPECIFIED, "operations")
+
+    def payment_rate_limit(self, remaining: int | None) -> None:
+        """Let so many more payment methods be saved; None lifts the limit."""
+        self.needs(control.CAPABILITY_PAYMENT_RATE_LIMIT)
+        self._limit(remaining, control.RATE_LIMIT_SCOPE_PAYMENT_METHODS, "payment methods")
+
+    def _limit(self, remaining: int | None, scope: control.RateLimitScope.ValueType, what: str) -> None:
+        self._history.add(
+            Lane.SHOP,
+            f"rate limit of {what} lifted" if remaining is None else f"rate limit: {remaining} more {what}",
+        )
         self._call(
             lambda stub: stub.SetRateLimit,
-            control.SetRateLimitRequest(principal=self.principal, remaining_operation_count=remaining),
+            control.SetRateLimitRequest(principal=self.principal, remaining_operation_count=remaining, scope=scope),
         )
 
     def backend(self, *, available: bool) -> None:
-        """Make catalogue and stock reachable or not."""
+        """Make catalogue, stock, promotions and payment provider reachable or not."""
         self.needs(control.CAPABILITY_BACKEND)
-        self._history.add(Lane.SHOP, f"catalogue and stock {'reachable' if available else 'unreachable'}")
+        self._history.add(Lane.SHOP, f"backing services {'reachable' if available else 'unreachable'}")
         self._call(
             lambda stub: stub.SetBackendAvailability,
             control.SetBackendAvailabilityRequest(principal=self.principal, available=available),
@@ -175,7 +267,7 @@ class Shop:
         return answer.store_id
 
     def effects(self) -> list[control.Effect]:
-        """Every change of the principal's carts, in the order made."""
+        """Every change of the principal's carts and other resources, in the order made."""
         self.needs(control.CAPABILITY_EFFECTS)
         answer = self._call(lambda stub: stub.ListEffects, control.ListEffectsRequest(principal=self.principal))
         return list(answer.effects)

@@ -30,6 +30,7 @@ class Story:
         self.principal_name = f"{name[:40]}-{self.tag}"
         self.shop = Shop(target, self.principal_name, self.history)
         self._connections: list[Connection] = []
+        self._shops: list[Shop] = []
         self._policies: dict[str, service_pb2.GetSyncPolicyResponse] = {}
 
     def close(self) -> None:
@@ -37,7 +38,8 @@ class Story:
         for connection in self._connections:
             connection.close()
         self._connections.clear()
-        self.shop.close()
+        for shop in (self.shop, *self._shops):
+            shop.close()
 
     # The cast.
 
@@ -59,6 +61,19 @@ class Story:
         self._connections.append(connection)
         return connection
 
+    def guest(self, name: str = "guest", *, cart_id: str = "main") -> Device:
+        """A new device of a guest: a principal of its own, with a queue of its own."""
+        principal = f"{name}-{self.tag}"
+        connection = self.connect_with(self.shop.credential(principal, guest=True), name)
+        self._policies[principal] = connection.policy()
+        return Device(name, connection, self._policies[principal].principal, cart_id, self.rng)
+
+    def shop_of(self, principal: str) -> Shop:
+        """The control service for another principal of this attempt, by the name the suite gave it."""
+        shop = Shop(self.target, principal, self.history)
+        self._shops.append(shop)
+        return shop
+
     def device(self, name: str = "phone", *, cart_id: str = "main", principal: str | None = None) -> Device:
         """A new device with a queue of its own."""
         connection = self.connect(name, principal)
@@ -76,6 +91,11 @@ class Story:
     def policy(self) -> policy_pb2.SyncPolicy:
         """The server's policy."""
         return self.contract().policy
+
+    def needs_profile(self, name: str) -> None:
+        """Raise NotTestableError unless the server's policy lists the profile."""
+        if name not in self.policy.profiles:
+            raise NotTestableError(f"the server does not list the profile {name} in its policy")
 
     # Trouble.
 
@@ -110,7 +130,8 @@ class Story:
         """Start the dead server; connections made before are closed and devices must be reconnected."""
         self.target.start()
         self.history.add(Lane.SERVER, "is up again")
-        self.shop.reconnect()
+        for shop in (self.shop, *self._shops):
+            shop.reconnect()
 
     def reconnect(self, *devices: Device) -> None:
         """Give devices a new connection, as after a cut or a restart."""

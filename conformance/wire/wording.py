@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from cartsync.v1 import operation_pb2, outcome_pb2, reason_pb2, service_pb2
+from cartsync.v1 import (
+    address_book_pb2,
+    operation_pb2,
+    outcome_pb2,
+    payment_methods_pb2,
+    reason_pb2,
+    service_pb2,
+    wishlist_pb2,
+)
 from google.protobuf.message import Message
 
 _SHOWN_COUNT = 4  # operations or outcomes named before the rest is counted
@@ -37,6 +45,26 @@ def intent_in_words(operation: operation_pb2.CartOperation) -> str:
             intent = f"remove {operation.remove_item.sku}"
         case "discard":
             intent = f"discard {operation.discard.discarded_key[:8]}"
+        case "apply_coupon":
+            intent = f"apply coupon {operation.apply_coupon.coupon_code}"
+        case "remove_coupon":
+            intent = f"remove coupon {operation.remove_coupon.coupon_code}"
+        case "add_to_wishlist":
+            intent = f"wish for {operation.add_to_wishlist.sku}"
+        case "remove_from_wishlist":
+            intent = f"wish no more for {operation.remove_from_wishlist.sku}"
+        case "put_address":
+            put = operation.put_address
+            intent = f"put {', '.join(put.update_mask.paths) or 'nothing'} of address {put.address_id[:8]}"
+        case "delete_address":
+            intent = f"delete address {operation.delete_address.address_id[:8]}"
+        case "save_payment_method":
+            intent = f"save payment method {operation.save_payment_method.payment_method_id[:8]}"
+        case "delete_payment_method":
+            intent = f"delete payment method {operation.delete_payment_method.payment_method_id[:8]}"
+        case "claim_guest_cart":
+            claim = operation.claim_guest_cart
+            intent = f"claim a guest's cart {claim.guest_cart_id} into {claim.cart_id}"
         case _:
             intent = "no known intent"
     return f"{operation.sequence}: {intent}"
@@ -56,7 +84,17 @@ def in_words(message: Message) -> str:
             return f"watermark {message.queue.decided_through_sequence}"
         case service_pb2.GetCartRequest():
             return f"cart {message.cart_id}"
-        case service_pb2.GetCartResponse():
+        case service_pb2.WatchCartRequest():
+            return f"cart {message.cart_id}"
+        case wishlist_pb2.ListWishlistResponse():
+            return f"revision {message.revision}: {_listed([entry.sku for entry in message.entries]) or 'empty'}"
+        case address_book_pb2.ListAddressesResponse():
+            named = [entry.address_id[:8] for entry in message.addresses]
+            return f"revision {message.revision}: {_listed(named) or 'empty'}"
+        case payment_methods_pb2.ListPaymentMethodsResponse():
+            kept = [f"{method.brand} {method.last_four}" for method in message.payment_methods]
+            return f"revision {message.revision}: {_listed(kept) or 'empty'}"
+        case service_pb2.GetCartResponse() | service_pb2.WatchCartResponse():
             lines = _listed([f"{line.quantity} × {line.sku}" for line in message.cart.lines]) or "empty"
             return f"revision {message.cart.revision}: {lines}"
         case service_pb2.LookupOutcomesRequest():

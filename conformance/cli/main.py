@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import click
 
+from conformance import SPEC_VERSION
 from conformance.exceptions import UsageError
 
 # A server that is killed is no news here; must be set before grpc is imported.
@@ -90,6 +91,13 @@ def _target_options(command: _Command) -> _Command:
     help="Where report.html, report.json, junit.xml and failure files go.",
 )
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only checks of these slugs or names; never certifies.")
+@click.option(
+    "--edition",
+    default=SPEC_VERSION,
+    show_default=True,
+    metavar="NAME",
+    help="Edition of the spec that decides; what came later is told and decides nothing.",
+)
 def run(
     target: str,
     control: str,
@@ -100,6 +108,7 @@ def run(
     seed: int | None,
     report_dir: Path,
     only: tuple[str, ...],
+    edition: str,
 ) -> None:
     """Run the suite against a server and write the report."""
     from conformance.cli.running import run_suite
@@ -113,6 +122,7 @@ def run(
             seed=secrets.randbelow(2**31) if seed is None else seed,
             report_dir=report_dir,
             only=only,
+            edition=edition,
         )
     )
 

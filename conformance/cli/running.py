@@ -22,11 +22,19 @@ def run_suite(
     seed: int,
     report_dir: Path,
     only: tuple[str, ...],
+    edition: str = "",
 ) -> int:
     """Run the suite with live progress; returns the exit code, raises UsageError."""
     register = load()
     settings = RunSettings.checked(
-        register, target=target, profiles=profiles, budget=budget, seed=seed, report_dir=report_dir, only=only
+        register,
+        target=target,
+        profiles=profiles,
+        budget=budget,
+        seed=seed,
+        report_dir=report_dir,
+        only=only,
+        edition=edition,
     )
     progress = progress_for(sys.stdout)
     try:

@@ -11,6 +11,7 @@ import base64
 import hashlib
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -21,7 +22,7 @@ from markupsafe import Markup, escape
 
 from conformance.reports.chapters import by_place
 from conformance.reports.story import Story, lay_out
-from conformance.reports.summary import gathered, profile_figures, profile_word, tally, unjudged
+from conformance.reports.summary import Gathered, gathered, later, profile_figures, profile_word, tally, unjudged
 from conformance.reports.wording import (
     NOT_SELECTED,
     count_text,
@@ -62,7 +63,7 @@ class _GroupView:
 
 def to_html(report: report_pb2.Report) -> str:
     """The report as one HTML page; every text of the report is escaped and made visible."""
-    by_slug = {requirement.slug: requirement for requirement in report.requirements}
+    by_slug = {requirement.slug: requirement for requirement in (*report.requirements, *report.later_requirements)}
     numbers = count(1)
 
     def view(finding: report_pb2.Finding) -> _FindingView:
@@ -74,11 +75,17 @@ def to_html(report: report_pb2.Report) -> str:
             story=lay_out(finding.timeline),
         )
 
-    groups = [
-        _GroupView(view(group.shortest), tuple(map(view, group.others)), group.more_text) for group in gathered(report)
-    ]
+    def views(gathered_findings: Iterable[Gathered]) -> list[_GroupView]:
+        return [
+            _GroupView(view(group.shortest), tuple(map(view, group.others)), group.more_text)
+            for group in gathered_findings
+        ]
+
+    groups = views(gathered(report.findings))
+    newer = later(report)
+    later_groups = views(newer.groups if newer else ())
     groups_by_slug: dict[str, list[_GroupView]] = defaultdict(list)
-    for group in groups:
+    for group in (*groups, *later_groups):
         groups_by_slug[group.lead.finding.slug].append(group)
     environment, script_source = _environment()
     return environment.get_template("report.html.j2").render(
@@ -88,6 +95,8 @@ def to_html(report: report_pb2.Report) -> str:
         lead=lead_text(report),
         groups=groups,
         groups_by_slug=groups_by_slug,
+        later=newer,
+        later_groups=later_groups,
         not_selected=NOT_SELECTED,
         anchors=_anchors(report),
         places=by_place(report.requirements),
@@ -147,5 +156,5 @@ def _anchors(report: report_pb2.Report) -> dict[str, str]:
     """Fragment ids of requirements: the slug itself, so that links outlive the run, where it is a plain one."""
     return {
         requirement.slug: requirement.slug if _PLAIN_SLUG.fullmatch(requirement.slug) else f"requirement-{number}"
-        for number, requirement in enumerate(report.requirements, start=1)
+        for number, requirement in enumerate((*report.requirements, *report.later_requirements), start=1)
     }

@@ -58,7 +58,10 @@ def to_xml(report: report_pb2.Report) -> str:
         _suite(report, profile, [_case(report, requirement, findings) for requirement in members])
         for profile, members in _by_profile(report).items()
     ]
-    if run_case := _run_case(report, suites):
+    run_case = _run_case(report, suites)
+    if report.later_requirements:
+        suites.append(_later_suite(report))
+    if run_case is not None:
         suites.append(_suite(report, "run", [run_case]))
 
     root = ET.Element("testsuites", {"name": f"Cartsync conformance of {_attribute(_target(report))}"})
@@ -94,16 +97,29 @@ def _suite(report: report_pb2.Report, name: str, cases: Sequence[ET.Element]) ->
         ("suite.version", report.suite.version),
         ("spec.version", report.suite.spec_version),
         ("spec.digest", report.suite.spec_digest),
+        ("edition", report.edition.name),
+        ("edition.digest", report.edition.digest),
     ):
         ET.SubElement(properties, "property", {"name": key, "value": _attribute(value)})
     suite.extend(cases)
     return suite
 
 
+def _later_suite(report: report_pb2.Report) -> ET.Element:
+    """The requirements newer than the edition: whatever came of them is seen and fails no job."""
+    findings: dict[str, list[report_pb2.Finding]] = defaultdict(list)
+    for finding in report.later_findings:
+        findings[finding.slug].append(finding)
+    cases = [_case(report, requirement, findings, later=True) for requirement in report.later_requirements]
+    return _suite(report, f"later than {report.edition.name}", cases)
+
+
 def _case(
     report: report_pb2.Report,
     requirement: report_pb2.RequirementResult,
     findings: Mapping[str, Sequence[report_pb2.Finding]],
+    *,
+    later: bool = False,
 ) -> ET.Element:
     # Jenkins splits a class name at its last dot, so the chapter is named without any.
     class_name = f"{requirement.profile}/{place_of(requirement.chapter).stem}"
@@ -122,7 +138,9 @@ def _case(
     reason = next((f.summary for f in found if f.summary), "") or requirement.note
     word = word_for(requirement.verdict)
     message = f"{word.text}: {reason or word.meaning}" if word.tone != "bad" else reason or word.meaning
-    tag = _ELEMENT.get(requirement.verdict, "error")
+    tag = "skipped" if later else _ELEMENT.get(requirement.verdict, "error")
+    if later:
+        message = f"later requirement, does not count: {word.text}: {reason or word.meaning}"
     outcome = ET.SubElement(case, tag, {"type": word.text, "message": _attribute(message)})
     outcome.text = "\n\n".join(_text(part) for part in _story_parts(report, requirement, found))
     return case

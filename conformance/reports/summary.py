@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cartsync.conformance.v1 import report_pb2
 
-from conformance.reports.wording import NOT_SELECTED, Word, count_text, requirement_word, word_for
+from conformance.reports.wording import NOT_SELECTED, Word, count_text, one_line, requirement_word, word_for
 
 _JUDGED = (report_pb2.VERDICT_PASSED, report_pb2.VERDICT_VIOLATION, report_pb2.VERDICT_WARNING)
 _NO_REASON = "No reason was given."
@@ -37,18 +37,42 @@ class Gathered:
         return f"and {count_text(len(self.others), 'more finding')} like it" if self.others else ""
 
 
-def gathered(report: report_pb2.Report) -> tuple[Gathered, ...]:
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What came of the requirements that are newer than the edition a run is judged by."""
+
+    title: str
+    meaning: str
+    counts: str  # how many there are and how many have each verdict
+    groups: tuple[Gathered, ...]
+
+
+def gathered(findings: Sequence[report_pb2.Finding]) -> tuple[Gathered, ...]:
     """The findings by verdict and requirement, in the order each came up first."""
     members: dict[tuple[report_pb2.Verdict.ValueType, str], list[report_pb2.Finding]] = {}
-    for finding in report.findings:
+    for finding in findings:
         members.setdefault((finding.verdict, finding.slug), []).append(finding)
-    ordered = [sorted(findings, key=lambda finding: len(finding.timeline)) for findings in members.values()]
+    ordered = [sorted(alike, key=lambda finding: len(finding.timeline)) for alike in members.values()]
     return tuple(Gathered(shortest, tuple(others)) for shortest, *others in ordered)
 
 
 def worth_telling(report: report_pb2.Report) -> tuple[Gathered, ...]:
     """The findings that say more than the report's summary does, gathered."""
-    return tuple(group for group in gathered(report) if not _is_the_summary(group, report))
+    return tuple(group for group in gathered(report.findings) if not _is_the_summary(group, report))
+
+
+def later(report: report_pb2.Report) -> Later | None:
+    """The later requirements, told apart from those that count; None when there are none."""
+    if not report.later_requirements:
+        return None
+    edition = one_line(report.edition.name) or "the edition"
+    told = ", ".join(count_text(count, word.text, word.plural) for word, count in tally(report.later_requirements))
+    return Later(
+        title=f"Later than {edition}",
+        meaning=f"These came after {edition}. They are told here and change neither verdict nor exit code.",
+        counts=f"{count_text(len(report.later_requirements), 'later requirement')}: {told}",
+        groups=gathered(report.later_findings),
+    )
 
 
 def _is_the_summary(group: Gathered, report: report_pb2.Report) -> bool:

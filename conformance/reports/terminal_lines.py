@@ -9,7 +9,15 @@ from typing import TextIO
 
 from cartsync.conformance.v1.report_pb2 import Report, Verdict
 
-from conformance.reports.summary import Gathered, Unjudged, profile_figures, profile_word, unjudged, worth_telling
+from conformance.reports.summary import (
+    Gathered,
+    Unjudged,
+    later,
+    profile_figures,
+    profile_word,
+    unjudged,
+    worth_telling,
+)
 from conformance.reports.wording import (
     count_text,
     duration_text,
@@ -104,7 +112,22 @@ def summary_lines(report: Report, report_dir: Path) -> list[str]:
             told = profile_word(profile)
             figures = profile_figures(profile, report)
             lines.append(f"  {one_line(profile.name):<{width}}  {told.glyph} {told.text}, {figures}")
-    groups = worth_telling(report)
+    lines += _finding_lines(worth_telling(report), report, report_dir)
+    if gaps := unjudged(report):
+        lines += ["", "Not judged:"]
+        for gap in gaps[:LISTED_REASONS]:
+            lines += _paragraph(gap_text(gap), "  ")
+        if len(gaps) > LISTED_REASONS:
+            lines.append(f"  and for {count_text(len(gaps) - LISTED_REASONS, 'more reason')}, in the report")
+    if newer := later(report):
+        lines += ["", f"{newer.title}:", *_paragraph(newer.meaning, "  "), *_paragraph(newer.counts, "  ")]
+        lines += _finding_lines(newer.groups, report, report_dir)
+    lines += ["", *_paragraph(effort_text(report)), f"Report: {one_line(str(report_dir / 'report.html'))}"]
+    return lines
+
+
+def _finding_lines(groups: Sequence[Gathered], report: Report, report_dir: Path) -> list[str]:
+    lines = []
     for group in groups[:LISTED_FINDINGS]:
         finding = group.shortest
         told = word_for(finding.verdict)
@@ -114,13 +137,6 @@ def summary_lines(report: Report, report_dir: Path) -> list[str]:
             lines.append(f"  {command}")
     if len(groups) > LISTED_FINDINGS:
         lines += ["", f"and {count_text(len(groups) - LISTED_FINDINGS, 'more requirement')} in the report"]
-    if gaps := unjudged(report):
-        lines += ["", "Not judged:"]
-        for gap in gaps[:LISTED_REASONS]:
-            lines += _paragraph(gap_text(gap), "  ")
-        if len(gaps) > LISTED_REASONS:
-            lines.append(f"  and for {count_text(len(gaps) - LISTED_REASONS, 'more reason')}, in the report")
-    lines += ["", *_paragraph(effort_text(report)), f"Report: {one_line(str(report_dir / 'report.html'))}"]
     return lines
 
 

@@ -23,7 +23,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from conformance.reports.summary import profile_figures, profile_word, unjudged, worth_telling
+from conformance.reports.summary import Gathered, later, profile_figures, profile_word, unjudged, worth_telling
 from conformance.reports.terminal_lines import LISTED_FINDINGS, LISTED_REASONS, effort_text, gap_text, more_text
 from conformance.reports.wording import (
     Word,
@@ -174,7 +174,25 @@ class LiveProgress:
 def summary(report: Report, report_dir: Path) -> Iterator[RenderableType]:
     """The panel, the findings with their replay commands, what was not judged, and where the report is."""
     yield _verdict_panel(report)
-    groups = worth_telling(report)
+    yield from _findings(worth_telling(report), report, report_dir)
+    if gaps := unjudged(report):
+        yield Text("Not judged", style="bold")
+        for gap in gaps[:LISTED_REASONS]:
+            yield _indented(gap_text(gap))
+        if len(gaps) > LISTED_REASONS:
+            yield _indented(f"and for {count_text(len(gaps) - LISTED_REASONS, 'more reason')}, in the report")
+        yield Text("")
+    if newer := later(report):
+        yield Text(newer.title, style="bold")
+        yield _indented(newer.meaning)
+        yield _indented(newer.counts)
+        yield Text("")
+        yield from _findings(newer.groups, report, report_dir)
+    yield Text(effort_text(report), style="bright_black")
+    yield Unbroken(f"Report  {one_line(str(report_dir / 'report.html'))}")
+
+
+def _findings(groups: Sequence[Gathered], report: Report, report_dir: Path) -> Iterator[RenderableType]:
     for group in groups[:LISTED_FINDINGS]:
         finding = group.shortest
         heading = _told(word_for(finding.verdict))
@@ -187,15 +205,6 @@ def summary(report: Report, report_dir: Path) -> Iterator[RenderableType]:
         yield Text("")
     if len(groups) > LISTED_FINDINGS:
         yield Text(f"and {count_text(len(groups) - LISTED_FINDINGS, 'more requirement')} in the report\n")
-    if gaps := unjudged(report):
-        yield Text("Not judged", style="bold")
-        for gap in gaps[:LISTED_REASONS]:
-            yield _indented(gap_text(gap))
-        if len(gaps) > LISTED_REASONS:
-            yield _indented(f"and for {count_text(len(gaps) - LISTED_REASONS, 'more reason')}, in the report")
-        yield Text("")
-    yield Text(effort_text(report), style="bright_black")
-    yield Unbroken(f"Report  {one_line(str(report_dir / 'report.html'))}")
 
 
 def _indented(text: str) -> RenderableType:

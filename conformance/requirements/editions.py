@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from conformance import SPEC_VERSION
@@ -17,13 +18,26 @@ _NAME = re.compile(r"(?P<major>[1-9][0-9]*)\.(?P<minor>[0-9]+)(?:-draft\.(?P<dra
 _NO_DRAFT = 1 << 31  # 1.0 comes after every 1.0-draft.N
 
 
+@dataclass(frozen=True, slots=True)
+class Edition:
+    """The set of requirements that a server is judged by."""
+
+    name: str
+    released: bool  # frozen for good; otherwise the working copy
+    register: Register
+
+    def later(self, present: Register) -> Register:
+        """What `present` has beyond it."""
+        return Register(tuple(r for r in present.requirements if r.slug not in self.register.by_slug))
+
+
 class UnknownEditionError(ValueError):
     """There is no edition of this name; the message names those that there are."""
 
 
 def editions_folder() -> Path:
     """The released contracts: package data of a wheel, `compat` of a source checkout."""
-    packaged = Path(__file__).parent / "editions_data"
+    packaged = Path(__file__).parent / "released"
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / "compat"
 
 
@@ -51,22 +65,31 @@ def known_editions(folder: Path | None = None) -> tuple[str, ...]:
     return tuple(sorted({*released_editions(folder), SPEC_VERSION}, key=order_of))
 
 
-def is_released(name: str, folder: Path | None = None) -> bool:
-    """Whether an edition is frozen; otherwise it is the working copy."""
-    return name in released_editions(folder)
+def present_edition(register: Register) -> Edition:
+    """The edition of this suite, with the requirements of `register`."""
+    return Edition(SPEC_VERSION, SPEC_VERSION in released_editions(), register)
 
 
-def load_edition(name: str = SPEC_VERSION, folder: Path | None = None) -> Register:
-    """The requirements of one edition, in the order of the spec.
+def load_edition(name: str, folder: Path | None = None) -> Edition:
+    """An edition by its name; that of the suite as it stands in the chapters until it is released.
 
     Raises UnknownEditionError for an unknown name, ValueError for a contract or a chapter that cannot be read.
     """
-    if is_released(name, folder):
-        return _frozen((folder or editions_folder()) / name / "contract.json")
+    if name in released_editions(folder):
+        return Edition(name, True, _frozen((folder or editions_folder()) / name / "contract.json"))
     if name == SPEC_VERSION:
-        return load()
+        return Edition(name, False, load())
     known = ", ".join(known_editions(folder))
     raise UnknownEditionError(f"edition {name!r} is unknown; the editions of this suite are {known}")
+
+
+def first_editions(folder: Path | None = None) -> dict[str, str]:
+    """The first released edition of each requirement that is in one."""
+    first: dict[str, str] = {}
+    for name in released_editions(folder):
+        for slug in load_edition(name, folder).register.by_slug:
+            first.setdefault(slug, name)
+    return first
 
 
 def _frozen(contract: Path) -> Register:

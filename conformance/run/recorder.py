@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from cartsync.conformance.v1 import control_pb2, report_pb2
 
 from conformance import SPEC_VERSION
 from conformance.reports.wording import NOT_SELECTED
-from conformance.requirements import Register
+from conformance.requirements import Register, Requirement
+from conformance.requirements.editions import first_editions
 from conformance.run import failure_files, verdicts
 from conformance.run.settings import RunSettings
 from conformance.run.verdicts import CheckRecord, Verdict
@@ -111,6 +113,10 @@ class Recorder:
             self._write_failure(finding, check, events, plan)
         self.findings.append(finding)
 
+    def requirement(self, slug: str) -> Requirement | None:
+        """A requirement as the edition has it that the run judges by, or else as the suite has it."""
+        return self.settings.edition.register.by_slug.get(slug) or self.register.by_slug.get(slug)
+
     def _write_failure(
         self,
         finding: report_pb2.Finding,
@@ -118,7 +124,7 @@ class Recorder:
         events: Sequence[Event],
         plan: Mapping[str, Any] | None,
     ) -> None:
-        requirement = self.register.by_slug.get(finding.slug)
+        requirement = self.requirement(finding.slug)
         content = {
             "format": failure_files.FORMAT,
             "requirement": finding.slug,
@@ -142,17 +148,10 @@ class Recorder:
     def report(self) -> report_pb2.Report:
         """The report as things stand; checks that have not ended count as not run."""
         checks = list(self.checks.values())
-        requirements = [
-            verdicts.judge_requirement(requirement, checks)
-            for requirement in self.register.of_profiles(self.settings.profiles)
-        ]
-        for result in requirements:
-            if self.broken:
-                result.verdict, result.note = verdicts.SUITE_ERROR, self.broken[0]
-            elif self.unreachable and result.verdict == verdicts.NOT_TESTABLE:
-                result.verdict, result.note = verdicts.UNREACHABLE, self.unreachable
-            elif self.settings.only and not result.checks:
-                result.verdict, result.note = verdicts.NOT_TESTABLE, NOT_SELECTED
+        edition = self.settings.edition
+        requirements = self._judged(edition.register, checks)
+        later = self._judged(edition.later(self.register), checks)
+        findings, later_findings = self._findings({result.slug for result in later})
         profiles = [verdicts.judge_profile(name, requirements) for name in self.settings.profiles]
         for profile in profiles:
             if (self.settings.only or self.interrupted) and profile.verdict == verdicts.PASSED:
@@ -167,13 +166,21 @@ class Recorder:
             ),
             profiles=profiles,
             requirements=requirements,
-            findings=sorted(self.findings, key=lambda finding: finding.verdict != verdicts.VIOLATION),
+            findings=findings,
             effort=report_pb2.Effort(
                 check_count=sum(check.verdict is not None for check in checks),
                 plan_count=sum(check.plan_count for check in checks if check.verdict is not None),
                 operation_count=sum(check.operation_count for check in checks),
                 crash_count=self.crash_count,
             ),
+            edition=report_pb2.Edition(
+                name=edition.name,
+                released=edition.released,
+                requirement_count=len(edition.register.requirements),
+                digest=edition.register.digest,
+            ),
+            later_requirements=later,
+            later_findings=later_findings,
         )
         report.verdict, report.exit_code = verdicts.judge_run(profiles)
         report.summary = self.unreachable or verdicts.sentence(report)
@@ -184,6 +191,28 @@ class Recorder:
         report.start_time.FromMilliseconds(int(self._start_seconds * 1000))
         report.duration.FromMilliseconds(int((time.monotonic() - self._start_monotonic) * 1000))
         return report
+
+    def _findings(self, later: set[str]) -> tuple[list[report_pb2.Finding], list[report_pb2.Finding]]:
+        """Those that count and those of later requirements, violations first. A lost server counts in any case."""
+        ordered = sorted(self.findings, key=lambda finding: finding.verdict != verdicts.VIOLATION)
+        told = [f.slug in later and f.verdict != verdicts.UNREACHABLE for f in ordered]
+        return [f for f, of_later in zip(ordered, told, strict=True) if not of_later], list(compress(ordered, told))
+
+    def _judged(self, register: Register, checks: Sequence[CheckRecord]) -> list[report_pb2.RequirementResult]:
+        """What the checks say about those requirements of `register` that are of the requested profiles."""
+        results = []
+        first = first_editions()
+        for requirement in register.of_profiles(self.settings.profiles):
+            result = verdicts.judge_requirement(requirement, checks)
+            result.since_edition = first.get(requirement.slug, SPEC_VERSION)
+            if self.broken:
+                result.verdict, result.note = verdicts.SUITE_ERROR, self.broken[0]
+            elif self.unreachable and result.verdict == verdicts.NOT_TESTABLE:
+                result.verdict, result.note = verdicts.UNREACHABLE, self.unreachable
+            elif self.settings.only and not result.checks:
+                result.verdict, result.note = verdicts.NOT_TESTABLE, NOT_SELECTED
+            results.append(result)
+        return results
 
 
 def _timeline_event(event: Event) -> report_pb2.TimelineEvent:

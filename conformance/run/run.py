@@ -12,6 +12,7 @@ import grpc
 import pytest
 from cartsync.conformance.v1 import report_pb2
 
+from conformance import SPEC_VERSION
 from conformance.exceptions import NotTestableError, TargetUnreachableError, UsageError, ViolationError
 from conformance.reports.terminal import Progress
 from conformance.requirements import Register
@@ -144,6 +145,8 @@ class Run:
             self.settings.seed,
             self.settings.budget.name,
         )
+        if self.settings.edition.name != SPEC_VERSION:
+            self.progress.note(f"judged by edition {self.settings.edition.name}; what came later is told beside it")
 
     def _close_target(self) -> None:
         self.recorder.crash_count = self.target.crash_count
@@ -250,7 +253,7 @@ class Run:
 
     def _violated(self, check: CheckRecord, error: ViolationError) -> None:
         slug = error.slug or check.slugs[0]
-        requirement = self.register.by_slug.get(slug)
+        requirement = self.recorder.requirement(slug)
         if requirement is None:
             check.verdict, check.note = verdicts.SUITE_ERROR, f"the check blames {slug}, which the spec does not have"
             return

@@ -11,6 +11,7 @@ from typing import Any
 
 from conformance.exceptions import UsageError
 from conformance.requirements import Register
+from conformance.requirements.editions import Edition, UnknownEditionError, load_edition, present_edition
 from conformance.run.budget import BUDGETS, Budget
 from conformance.wire import TargetOptions
 
@@ -24,6 +25,7 @@ class RunSettings:
     budget: Budget
     seed: int
     report_dir: Path
+    edition: Edition  # whose requirements decide
     only: tuple[str, ...] = ()  # patterns over slugs and check ids; empty means everything
     plan: Mapping[str, Any] | None = None  # the one plan to replay in place of drawn ones
     replayed: Path | None = None  # the failure file that the plan is from
@@ -44,19 +46,27 @@ class RunSettings:
         plan: Mapping[str, Any] | None = None,
         replayed: Path | None = None,
         stop_at_first: bool = False,
+        edition: str = "",
     ) -> RunSettings:
-        """Settings made of what somebody typed; no profile means all that this edition of the spec has."""
-        if unknown := [name for name in profiles if name not in register.profiles]:
-            known = ", ".join(register.profiles)
-            raise UsageError(f"--profile {unknown[0]!r} is unknown; the profiles of this edition are {known}")
+        """Settings made of what somebody typed; no profile means all that the edition has, no edition the suite's."""
+        try:
+            judged_by = load_edition(edition) if edition else present_edition(register)
+        except UnknownEditionError as error:
+            raise UsageError(f"--edition: {error}") from error
+        in_edition = judged_by.register.profiles
+        if unknown := [name for name in profiles if name not in in_edition]:
+            known = ", ".join(in_edition)
+            of = f"edition {edition}" if edition else "this edition"
+            raise UsageError(f"--profile {unknown[0]!r} is unknown; the profiles of {of} are {known}")
         if budget not in BUDGETS:
             raise UsageError(f"--budget {budget!r} is unknown; choose one of {', '.join(BUDGETS)}")
         return cls(
             target=target,
-            profiles=tuple(dict.fromkeys(profiles)) or register.profiles,
+            profiles=tuple(dict.fromkeys(profiles)) or in_edition,
             budget=BUDGETS[budget],
             seed=seed,
             report_dir=report_dir or Path("conformance-report"),
+            edition=judged_by,
             only=only,
             plan=plan,
             replayed=replayed,

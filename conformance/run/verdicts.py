@@ -113,8 +113,23 @@ def judge_run(profiles: Sequence[report_pb2.ProfileResult]) -> tuple[report_pb2.
 
 
 def sentence(report: report_pb2.Report) -> str:
-    """One sentence that says what the verdict means."""
-    names = " and ".join(profile.name for profile in report.profiles)
+    """What the verdict means, in one sentence; another one for requirements newer than the edition."""
+    return _of_edition(report) + _of_later(report.later_requirements)
+
+
+def _of_later(later: Sequence[report_pb2.RequirementResult]) -> str:
+    broken = sum(result.verdict in (VIOLATION, WARNING) for result in later)
+    if not broken:
+        return ""
+    what = "1 later requirement is" if broken == 1 else f"{broken} later requirements are"
+    return f" {what} not met, which does not count for this edition."
+
+
+def _of_edition(report: report_pb2.Report) -> str:
+    *most, last = [profile.name for profile in report.profiles] or [""]
+    names = f"{', '.join(most)} and {last}" if most else last
+    if report.edition.name and report.edition.name != report.suite.spec_version:
+        names += f" by edition {report.edition.name}"
     count = {
         verdict: sum(result.verdict == verdict for result in report.requirements)
         for verdict in report_pb2.Verdict.values()

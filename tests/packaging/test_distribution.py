@@ -45,6 +45,8 @@ def test_the_wheel_carries_stubs_protocol_spec_and_templates(wheel: Path) -> Non
         assert inside.replace(".proto", "_pb2.pyi") in names
     for chapter in (ROOT / "docs" / "spec").glob("*.md"):
         assert f"conformance/requirements/spec/{chapter.name}" in names
+    for contract in (ROOT / "compat").glob("*/contract.json"):
+        assert f"conformance/requirements/released/{contract.parent.name}/contract.json" in names
     assert "conformance/reports/templates/report.html.j2" in names
     assert "cartsync/py.typed" in names
 
@@ -68,6 +70,7 @@ def test_the_installed_wheel_runs_outside_the_repository(wheel: Path, tmp_path: 
     here = next(Path(path) for path in sys.path if path.endswith("site-packages"))
     program = (
         f"import sys; sys.path.append({str(here)!r}); sys.argv[1:] = ['requirements', '--format', 'table']\n"
+        "from conformance.requirements.editions import load_edition; assert load_edition('1.0-draft.1').released\n"
         "import conformance; assert conformance.__file__.startswith(sys.prefix), conformance.__file__\n"
         "from conformance.cli import main; main()"
     )

@@ -43,7 +43,7 @@
   if (panel) {
     var field = panel.querySelector("input");
     var buttons = all("button[data-verdict]", panel);
-    var rows = all(".requirement").map(function (row) {
+    var rows = all("[data-chapter] .requirement").map(function (row) {
       return { row: row, verdict: row.dataset.verdict, text: row.textContent.toLowerCase() };
     });
     var chosen = "";

@@ -124,6 +124,24 @@ def selected() -> report_pb2.Report:
     return report
 
 
+def older_edition() -> report_pb2.Report:
+    """Certified for the first edition; two of the requirements that came later are not met."""
+    report = certified()
+    report.edition.name, report.edition.released = "1.0-draft.1", True
+    report.edition.requirement_count, report.edition.digest = len(report.requirements), "cd" * 32
+    later = violated()
+    wrong = {finding.slug for finding in later.findings}
+    told = [requirement for requirement in later.requirements if requirement.slug in wrong]
+    del report.requirements[-1]
+    for number, requirement in enumerate(told):
+        requirement.slug = f"later/{number}"
+        requirement.since_edition = "1.0-draft.2"
+        later.findings[number].slug = requirement.slug
+    report.later_requirements.extend(told)
+    report.later_findings.extend(later.findings)
+    return report
+
+
 def unreachable() -> report_pb2.Report:
     """Nothing answered, so nothing was judged."""
     return report_pb2.Report(
@@ -150,7 +168,11 @@ def hostile() -> report_pb2.Report:
         requirement.note = HOSTILE
         requirement.chapter = HOSTILE
         requirement.checks[0].title = HOSTILE
-    for finding in report.findings:
+    report.edition.name = report.edition.digest = HOSTILE
+    report.later_requirements.extend(report.requirements[:1])
+    report.later_requirements[0].slug += " later"
+    report.later_findings.extend(report.findings[:1])
+    for finding in (*report.findings, *report.later_findings):
         finding.summary = finding.expected = finding.observed = finding.check_id = HOSTILE
         finding.replay_file = HOSTILE
         for event in finding.timeline:

@@ -103,7 +103,8 @@ def run_server(config: Config, parts: Parts | None = None) -> None:
 @main.command("hash-token")
 @click.option("--principal", required=True, metavar="NAME", help="Whom the token speaks for.")
 @click.option("--expires", default="", metavar="TIME", help="When it stops working: 2027-01-31T00:00:00Z.")
-def hash_token(principal: str, expires: str) -> None:
+@click.option("--guest", is_flag=True, help="The principal is a guest, whose cart an account can claim.")
+def hash_token(principal: str, expires: str, guest: bool) -> None:
     """Read a token from standard input and print its line for a tokens file.
 
     For example: openssl rand -hex 32 | tee token.txt | cartsync-server hash-token --principal alice >> tokens
@@ -111,7 +112,7 @@ def hash_token(principal: str, expires: str) -> None:
     from reference_server.credentials import tokens_file_line
 
     try:
-        click.echo(tokens_file_line(sys.stdin.readline().rstrip("\r\n"), principal, expires))
+        click.echo(tokens_file_line(sys.stdin.readline().rstrip("\r\n"), principal, expires, guest=guest))
     except ValueError as error:
         _fail(str(error), EXIT_USAGE)
 

@@ -19,7 +19,7 @@ from conformance.mutants.mutant import Mutant, stored_in
 from reference_server.clock import OffsetClock, SystemClock
 from reference_server.config import Config
 from reference_server.control.servicer import ControlServicer
-from reference_server.credentials import Credentials
+from reference_server.credentials import Credentials, DevelopmentCredentials
 from reference_server.engine.state import CartContents, Changes, Reading, RecordRange
 from reference_server.service.errors import CallError, principal_mismatch, store_changed
 from reference_server.service.servicer import CartSyncServicer
@@ -32,7 +32,7 @@ _Context = grpc.aio.ServicerContext[Any, Any]
 _EVERYBODY = "everybody"
 
 
-class _KnowsEveryToken:
+class _KnowsEveryToken(DevelopmentCredentials):
     def principal(self, token: str, now: datetime) -> str | None:
         """Whoever shows an unknown token is the same stranger."""
         return f"stranger-{len(token)}"

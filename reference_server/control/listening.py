@@ -13,10 +13,15 @@ from reference_server.clock import OffsetClock
 from reference_server.config import Address, Config
 from reference_server.control.fail_points import FailPoints
 from reference_server.control.servicer import CONTROL_DOMAIN, ControlServicer
-from reference_server.control.state import ControlState
-from reference_server.control.world import ArrangedCatalog, ArrangedLimiter
+from reference_server.control.state import ControlState, LimitScope
+from reference_server.control.world import (
+    ArrangedCatalog,
+    ArrangedLimiter,
+    ArrangedPaymentProvider,
+    ArrangedPromotions,
+)
 from reference_server.logs import log_event
-from reference_server.ports import Catalog, RateLimiter
+from reference_server.ports import Catalog, PaymentProvider, Promotions, RateLimiter
 from reference_server.service import listener
 from reference_server.service.calls import Admit, CallGuard, Metadata
 from reference_server.service.errors import CallError
@@ -42,6 +47,18 @@ class ArrangedWorld:
     def limiter(self, limiter: RateLimiter) -> RateLimiter:
         """`limiter` with arranged limits over it."""
         return ArrangedLimiter(self.state, limiter)
+
+    def payment_limiter(self, limiter: RateLimiter) -> RateLimiter:
+        """`limiter` with arranged limits for saving payment methods over it."""
+        return ArrangedLimiter(self.state, limiter, LimitScope.PAYMENT_METHODS)
+
+    def promotions(self, promotions: Promotions) -> Promotions:
+        """`promotions` with arranged ones and outages over them."""
+        return ArrangedPromotions(self.state, promotions)
+
+    def payment_provider(self, provider: PaymentProvider) -> PaymentProvider:
+        """`provider` with arranged tokens and outages over it."""
+        return ArrangedPaymentProvider(self.state, provider)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import secrets
 from datetime import timedelta
 from typing import Any
@@ -16,23 +15,31 @@ from cartsync.conformance.v1 import control_pb2, control_pb2_grpc
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from reference_server.clock import OffsetClock
+from reference_server.control.arguments import (
+    CONTROL_DOMAIN,
+    check_principal,
+    check_save_name,
+    invalid,
+    lifetime_us,
+    limit_scope,
+    offer_of,
+    payment_details_of,
+    promotion_of,
+    remaining_count,
+)
 from reference_server.control.fail_points import Action, FailPoints, Point
 from reference_server.control.state import ControlState
-from reference_server.credentials import is_principal_name
-from reference_server.engine.identifiers import CART_ID_FORM, SKU_FORM, is_cart_id, is_sku
+from reference_server.engine import instants
+from reference_server.engine.identifiers import CART_ID_FORM, is_cart_id
 from reference_server.engine.instants import duration_ns
-from reference_server.ports import MAX_UNIT_PRICE_MINOR, Offer
-from reference_server.service.errors import CallError, request_invalid
+from reference_server.service.errors import CallError
 from reference_server.service.servicer import SERVER_NAME
 from reference_server.storage import Store, UnknownSaveError
 
-CONTROL_DOMAIN = "cartsync.conformance.v1"
+__all__ = ["CONTROL_DOMAIN", "ControlServicer"]
+
 MAX_WAIT_SECONDS = 60.0  # of AwaitHeld for callers that set no deadline
 MAX_OFFSET = timedelta(days=365 * 500)
-
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-_NAME_FORM = "must be 1 to 64 characters out of A-Z a-z 0-9 . _ -"
-_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 _POINTS = {
     control_pb2.FAIL_POINT_BEFORE_COMMIT: Point.BEFORE_COMMIT,
@@ -46,15 +53,6 @@ _ACTIONS = {
 }
 
 Context = grpc.aio.ServicerContext[Any, Any]
-
-
-def _invalid(field: str, description: str) -> CallError:
-    return request_invalid([(field, description)], domain=CONTROL_DOMAIN)
-
-
-def _check_principal(name: str) -> None:
-    if not is_principal_name(name):
-        raise _invalid("principal", _NAME_FORM)
 
 
 class ControlServicer(control_pb2_grpc.ControlServiceServicer):
@@ -90,33 +88,39 @@ class ControlServicer(control_pb2_grpc.ControlServiceServicer):
         self, request: control_pb2.IssueCredentialRequest, context: Context
     ) -> control_pb2.IssueCredentialResponse:
         """Make a credential."""
-        _check_principal(request.principal)
+        check_principal(request)
         token = secrets.token_urlsafe(24)
-        self._state.add_credential(token, request.principal)
+        lifetime = lifetime_us(request)
+        expires_us = None if lifetime is None else instants.to_us(self._clock.now()) + lifetime
+        # The protocol counts in int64 seconds, the file in int64 microseconds.
+        expires_us = None if expires_us is None else min(expires_us, 2**63 - 1)
+        self._state.add_credential(token, request.principal, guest=request.guest, expires_us=expires_us)
         return control_pb2.IssueCredentialResponse(authorization=f"Bearer {token}")
 
     async def PutOffer(self, request: control_pb2.PutOfferRequest, context: Context) -> control_pb2.PutOfferResponse:
         """Put an offer."""
-        if not is_sku(request.sku):
-            raise _invalid("sku", SKU_FORM)
-        if not request.HasField("unit_price"):
-            raise _invalid("unit_price", "is required")
-        price = request.unit_price
-        if not _CURRENCY.fullmatch(price.currency_code):
-            raise _invalid("unit_price.currency_code", "must be three upper-case letters")
-        if not 0 <= price.minor_units <= MAX_UNIT_PRICE_MINOR:
-            raise _invalid("unit_price.minor_units", f"must be 0 to {MAX_UNIT_PRICE_MINOR}")
-        available = request.available_quantity if request.HasField("available_quantity") else None
-        if available is not None and available < 0:
-            raise _invalid("available_quantity", "must be 0 or more, or absent for uncounted stock")
-        self._state.put_offer(Offer(request.sku, price.currency_code, price.minor_units, request.listed, available))
+        self._state.put_offer(offer_of(request))
         return control_pb2.PutOfferResponse()
+
+    async def PutPromotion(
+        self, request: control_pb2.PutPromotionRequest, context: Context
+    ) -> control_pb2.PutPromotionResponse:
+        """Put a promotion, or withdraw it."""
+        self._state.put_promotion(request.coupon_code, promotion_of(request))
+        return control_pb2.PutPromotionResponse()
+
+    async def PutPaymentToken(
+        self, request: control_pb2.PutPaymentTokenRequest, context: Context
+    ) -> control_pb2.PutPaymentTokenResponse:
+        """Let the payment provider stand by a token, or no longer."""
+        self._state.put_payment_token(request.provider, request.provider_token, payment_details_of(request))
+        return control_pb2.PutPaymentTokenResponse()
 
     async def CloseCart(self, request: control_pb2.CloseCartRequest, context: Context) -> control_pb2.CloseCartResponse:
         """Close a cart."""
-        _check_principal(request.principal)
+        check_principal(request)
         if not is_cart_id(request.cart_id):
-            raise _invalid("cart_id", CART_ID_FORM)
+            raise invalid("cart_id", CART_ID_FORM)
         if not await self._store.close_cart(request.principal, request.cart_id):
             raise CallError(grpc.StatusCode.NOT_FOUND, "No add has made this cart.")
         return control_pb2.CloseCartResponse()
@@ -125,18 +129,15 @@ class ControlServicer(control_pb2_grpc.ControlServiceServicer):
         self, request: control_pb2.SetRateLimitRequest, context: Context
     ) -> control_pb2.SetRateLimitResponse:
         """Limit a principal, or lift the limit."""
-        _check_principal(request.principal)
-        remaining = request.remaining_operation_count if request.HasField("remaining_operation_count") else None
-        if remaining is not None and remaining < 0:
-            raise _invalid("remaining_operation_count", "must be 0 or more, or absent to lift the limit")
-        self._state.set_limit(request.principal, remaining)
+        check_principal(request)
+        self._state.set_limit(request.principal, remaining_count(request), limit_scope(request))
         return control_pb2.SetRateLimitResponse()
 
     async def SetBackendAvailability(
         self, request: control_pb2.SetBackendAvailabilityRequest, context: Context
     ) -> control_pb2.SetBackendAvailabilityResponse:
         """Begin or end an outage."""
-        _check_principal(request.principal)
+        check_principal(request)
         self._state.set_backend_available(request.principal, request.available)
         return control_pb2.SetBackendAvailabilityResponse()
 
@@ -146,10 +147,10 @@ class ControlServicer(control_pb2_grpc.ControlServiceServicer):
         """Move the clock, and prune what is due by then before answering."""
         nanoseconds = duration_ns(request.duration)
         if nanoseconds < 0:
-            raise _invalid("duration", "must not be negative: the clock moves forward only")
+            raise invalid("duration", "must not be negative: the clock moves forward only")
         offset_us = self._clock.offset // timedelta(microseconds=1) + nanoseconds // 1000
         if offset_us > MAX_OFFSET // timedelta(microseconds=1):
-            raise _invalid("duration", f"would move the clock more than {MAX_OFFSET.days} days ahead in all")
+            raise invalid("duration", f"would move the clock more than {MAX_OFFSET.days} days ahead in all")
         duration = timedelta(microseconds=nanoseconds // 1000)
         self._state.set_clock_offset(self._clock.offset + duration)
         self._clock.advance(duration)
@@ -160,25 +161,25 @@ class ControlServicer(control_pb2_grpc.ControlServiceServicer):
         self, request: control_pb2.SetFailPointRequest, context: Context
     ) -> control_pb2.SetFailPointResponse:
         """Arm a fail point."""
-        _check_principal(request.principal)
+        check_principal(request)
         point, action = _POINTS.get(request.fail_point), _ACTIONS.get(request.action)
         if point is None:
-            raise _invalid("fail_point", "must be one of the named fail points")
+            raise invalid("fail_point", "must be one of the named fail points")
         if action is None:
-            raise _invalid("action", "must be one of the named actions")
+            raise invalid("action", "must be one of the named actions")
         if (action is Action.THROW) != (point is Point.WHILE_DECIDING):
-            raise _invalid("action", "FAIL_ACTION_THROW goes with FAIL_POINT_WHILE_DECIDING, and only with it")
+            raise invalid("action", "FAIL_ACTION_THROW goes with FAIL_POINT_WHILE_DECIDING, and only with it")
         hit_count = request.hit_count if request.HasField("hit_count") else 1
         if hit_count < 1:
-            raise _invalid("hit_count", "must be 1 or more, or absent for 1")
+            raise invalid("hit_count", "must be 1 or more, or absent for 1")
         if point is Point.WHILE_DECIDING and request.sequence < 1:
-            raise _invalid("sequence", "must be 1 or more with FAIL_POINT_WHILE_DECIDING")
+            raise invalid("sequence", "must be 1 or more with FAIL_POINT_WHILE_DECIDING")
         self._fail_points.arm(request.principal, point, action, hit_count, request.sequence)
         return control_pb2.SetFailPointResponse()
 
     async def AwaitHeld(self, request: control_pb2.AwaitHeldRequest, context: Context) -> control_pb2.AwaitHeldResponse:
         """Wait until a submission is held, at most until the call's deadline."""
-        _check_principal(request.principal)
+        check_principal(request)
         remaining = context.time_remaining()
         try:
             await asyncio.wait_for(
@@ -195,14 +196,13 @@ class ControlServicer(control_pb2_grpc.ControlServiceServicer):
         self, request: control_pb2.ReleaseFailPointsRequest, context: Context
     ) -> control_pb2.ReleaseFailPointsResponse:
         """Disarm, and let go on what is held."""
-        _check_principal(request.principal)
+        check_principal(request)
         self._fail_points.release(request.principal)
         return control_pb2.ReleaseFailPointsResponse()
 
     async def SaveStore(self, request: control_pb2.SaveStoreRequest, context: Context) -> control_pb2.SaveStoreResponse:
         """Save the whole store."""
-        if not _NAME.fullmatch(request.name):
-            raise _invalid("name", _NAME_FORM)
+        check_save_name(request.name)
         await self._store.save(request.name)
         return control_pb2.SaveStoreResponse()
 
@@ -210,8 +210,7 @@ class ControlServicer(control_pb2_grpc.ControlServiceServicer):
         self, request: control_pb2.RestoreStoreRequest, context: Context
     ) -> control_pb2.RestoreStoreResponse:
         """Put a saved store back."""
-        if not _NAME.fullmatch(request.name):
-            raise _invalid("name", _NAME_FORM)
+        check_save_name(request.name)
         try:
             store_id = await self._store.restore(request.name)
         except UnknownSaveError:
@@ -222,7 +221,7 @@ class ControlServicer(control_pb2_grpc.ControlServiceServicer):
         self, request: control_pb2.ListEffectsRequest, context: Context
     ) -> control_pb2.ListEffectsResponse:
         """List the ledger."""
-        _check_principal(request.principal)
+        check_principal(request)
         return control_pb2.ListEffectsResponse(
             effects=[
                 control_pb2.Effect(

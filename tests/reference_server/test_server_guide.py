@@ -29,4 +29,4 @@ def test_the_guides_catalogue_loads(tmp_path: Path) -> None:
 
 
 def test_the_example_tokens_load() -> None:
-    assert len(load_tokens(ROOT / "examples" / "tokens")) == 2
+    assert len(load_tokens(ROOT / "examples" / "tokens")) == 3

@@ -42,7 +42,7 @@ async def test_describe_lists_every_capability_and_the_clock(live: Live) -> None
     await advance(live, 3600)
     answer = await live.control.Describe(control_pb2.DescribeRequest())
     assert answer.name
-    assert list(answer.capabilities) == list(range(1, 11))
+    assert list(answer.capabilities) == list(range(1, 16))
     assert answer.current_time.ToDatetime() - before >= timedelta(hours=1)
 
 

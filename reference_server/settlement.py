@@ -26,11 +26,12 @@ from reference_server.engine import instants
 from reference_server.engine.cases import Decision, Situation
 from reference_server.engine.deciding import Decider
 from reference_server.engine.offers import offers_for
+from reference_server.engine.operands import operand
 from reference_server.engine.policy import Policy
 from reference_server.engine.snapshot import CartPricing
 from reference_server.engine.state import Reading, RecordRange
 from reference_server.ports import Catalog, Clock, Interventions, NoInterventions, RateLimiter
-from reference_server.storage.interface import CONTACT_GRANULARITY, Operand, Store, Wanted
+from reference_server.storage.interface import CONTACT_GRANULARITY, Store, Wanted
 
 _T = TypeVar("_T")
 _LOG = logging.getLogger(__name__)
@@ -155,7 +156,7 @@ class Settlement:
         attempts: Sequence[operation_pb2.OperationAttempt],
         expected_store_id: str,
     ) -> Settled:
-        wanted = Wanted(principal, queue_id, tuple(_operand(attempt.operation) for attempt in attempts))
+        wanted = Wanted(principal, queue_id, tuple(operand(attempt.operation) for attempt in attempts))
         intervened = False
         for round_number in range(_MAX_ROUND_COUNT):
             async with AsyncExitStack() as turn:
@@ -268,14 +269,6 @@ class Settlement:
         if contact_time_us is None or now_us - contact_time_us < instants.span_us(CONTACT_GRANULARITY):
             return
         await self._store.touch(principal, queue_id, now_us)
-
-
-def _operand(operation: operation_pb2.CartOperation) -> Operand:
-    kind = operation.WhichOneof("intent")
-    if kind is None or kind == "discard":
-        return Operand(operation.sequence, operation.idempotency_key)
-    intent = getattr(operation, kind)
-    return Operand(operation.sequence, operation.idempotency_key, intent.cart_id, intent.sku)
 
 
 def _check_store(expected_store_id: str, store_id: str) -> None:

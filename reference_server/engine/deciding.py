@@ -29,7 +29,7 @@ from reference_server.engine.cases import LINE_KINDS, Answer, Case, Decision, Di
 from reference_server.engine.policy import Policy
 from reference_server.engine.refusals import REASON_POLICIES, Reason, Refused, refuse
 from reference_server.engine.state import CartHead, Effect, QueueMark, Reading, Record
-from reference_server.engine.working import Working, outcome_of
+from reference_server.engine.working import Working, Writes, outcome_of
 from reference_server.ports import BackendUnavailableError
 
 # Of the missing features a refusal names: how many, and how many characters of each.
@@ -406,17 +406,21 @@ class Decider:
                 record,
                 mark,
                 charged=charged,
-                cart=(cart_id, _head_after(cart, answer, outcome.revision, decide_time_us)),
-                line=((cart_id, sku), line.after(change.quantity_after, outcome.revision, queue_id)),
-                effect=Effect(
-                    queue_id=queue_id,
-                    sequence=operation.sequence,
-                    idempotency_key=operation.idempotency_key,
-                    cart_id=cart_id,
-                    revision=outcome.revision,
-                    sku=sku,
-                    quantity_before=change.quantity_before,
-                    quantity_after=change.quantity_after,
+                writes=Writes(
+                    carts={cart_id: _head_after(cart, answer, outcome.revision, decide_time_us)},
+                    lines={(cart_id, sku): line.after(change.quantity_after, outcome.revision, queue_id)},
+                    effects=(
+                        Effect(
+                            queue_id=queue_id,
+                            sequence=operation.sequence,
+                            idempotency_key=operation.idempotency_key,
+                            cart_id=cart_id,
+                            revision=outcome.revision,
+                            sku=sku,
+                            quantity_before=change.quantity_before,
+                            quantity_after=change.quantity_after,
+                        ),
+                    ),
                 ),
             )
         else:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from reference_server.engine.operands import Operand
 from reference_server.storage.interface import (
-    Operand,
     Retention,
     Store,
     StoreError,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
-from reference_server.engine.state import CartContents, Changes, Effect, Reading, RecordRange
+from reference_server.engine.operands import Operand
+from reference_server.engine.state import CartContents, Changes, CollectionContents, Effect, Reading, RecordRange
 
 CONTACT_GRANULARITY = timedelta(days=1)
 """How far a queue's stored contact time may lag; queues are kept for that much longer than promised."""
@@ -33,16 +34,6 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
-class Operand:
-    """What one operation of a submission touches; `cart_id` and `sku` are empty when it names none."""
-
-    sequence: int
-    idempotency_key: str
-    cart_id: str = ""
-    sku: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Wanted:
     """What a submission needs to know. The operands are in ascending sequence."""
 
@@ -66,12 +57,23 @@ class Store(Protocol):
     async def commit(self, changes: Changes) -> bool:
         """Make the changes durable as a whole; False, and nothing done, when what they expect no longer holds.
 
-        Compared are the store's id, the queue's watermark and last key, and every judged cart.
+        Compared are the store's id, the queue's watermark and last key, whether the principal has been claimed,
+        and every judged cart, collection and guest.
         """
         ...
 
     async def read_cart(self, principal: str, cart_id: str, queue_id: str = "") -> CartContents:
         """A cart with its lines, and a queue's watermark at the same instant (spec: snapshot/atomic)."""
+        ...
+
+    async def read_collection(
+        self, principal: str, name: str, queue_id: str = "", *, after_revision: int = 0, limit: int | None = None
+    ) -> CollectionContents:
+        """Entries of a collection, and a queue's watermark at the same instant, in the order of addition.
+
+        All of them, or the first `limit` of those added after `after_revision` (spec: wishlist/atomic,
+        address/listing, payment/listing).
+        """
         ...
 
     async def read_range(self, principal: str, queue_id: str, first: int, last: int) -> RecordRange:

@@ -25,7 +25,7 @@ from typing import TypeVar
 from sqlite_utils import Database
 
 from reference_server.engine import instants
-from reference_server.engine.state import CartContents, Changes, Effect, Reading, RecordRange
+from reference_server.engine.state import CartContents, Changes, CollectionContents, Effect, Reading, RecordRange
 from reference_server.storage import sqlite_reading, sqlite_writing
 from reference_server.storage.interface import (
     CONTACT_GRANULARITY,
@@ -93,6 +93,18 @@ class SqliteStore:
         """A cart, and a queue's watermark at the same instant."""
         return await self._run(
             lambda: self._reading(lambda: sqlite_reading.cart_contents(self._connection, principal, cart_id, queue_id))
+        )
+
+    async def read_collection(
+        self, principal: str, name: str, queue_id: str = "", *, after_revision: int = 0, limit: int | None = None
+    ) -> CollectionContents:
+        """Entries of a collection, and a queue's watermark at the same instant."""
+        return await self._run(
+            lambda: self._reading(
+                lambda: sqlite_reading.collection_contents(
+                    self._connection, principal, name, queue_id, after_revision=after_revision, limit=limit
+                )
+            )
         )
 
     async def read_range(self, principal: str, queue_id: str, first: int, last: int) -> RecordRange:

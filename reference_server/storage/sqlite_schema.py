@@ -35,9 +35,30 @@ _FIRST = (
     "CREATE INDEX effects_by_principal ON effects (principal, id)",
 )
 
+_COLLECTIONS = (
+    "CREATE TABLE collections (id INTEGER PRIMARY KEY, principal TEXT NOT NULL, name TEXT NOT NULL, "
+    "revision INTEGER NOT NULL, update_time_us INTEGER NOT NULL, entry_count INTEGER NOT NULL, "
+    "UNIQUE (principal, name))",
+    "CREATE TABLE entries (collection INTEGER NOT NULL, entry_id TEXT NOT NULL, added_revision INTEGER NOT NULL, "
+    "change_revision INTEGER NOT NULL, value BLOB NOT NULL, PRIMARY KEY (collection, entry_id)) WITHOUT ROWID",
+    "CREATE INDEX entries_by_addition ON entries (collection, added_revision)",
+    "CREATE TABLE claims (guest TEXT NOT NULL, guest_cart_id TEXT NOT NULL, account TEXT NOT NULL, "
+    "PRIMARY KEY (guest, guest_cart_id)) WITHOUT ROWID",
+    "ALTER TABLE effects ADD COLUMN resource TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE effects ADD COLUMN entry_id TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE effects ADD COLUMN present INTEGER NOT NULL DEFAULT 0",
+)
+
 
 @MIGRATIONS()
 def first_tables(db: Database) -> None:
     """Queues, records, carts, ledger."""
     for statement in _FIRST:
+        db.execute(statement)
+
+
+@MIGRATIONS()
+def collections_and_claims(db: Database) -> None:
+    """Wishlist, address book, payment methods and coupons as collections of entries; claims of guests' carts."""
+    for statement in _COLLECTIONS:
         db.execute(statement)

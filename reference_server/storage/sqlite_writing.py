@@ -3,27 +3,45 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 from reference_server.engine.state import Changes
-from reference_server.storage.sqlite_reading import cart_row, queue_row, store_identity
+from reference_server.storage.sqlite_reading import (
+    cart_row,
+    collection_row,
+    guest_head,
+    is_claimed,
+    queue_row,
+    store_identity,
+)
 
 
 def still_holds(connection: sqlite3.Connection, changes: Changes) -> bool:
-    """Whether store, queue and judged carts are what the decision was made from."""
+    """Whether store, queue, and what was judged are what the decision was made from."""
     identity = store_identity(connection)
     if identity is None or identity[0] != changes.store_id:
         return False
     _, mark, _ = queue_row(connection, changes.principal, changes.queue_id)
-    if mark != changes.expected_queue:
+    if mark != changes.expected_queue or is_claimed(connection, changes.principal) != changes.expected_claimed:
         return False
-    return all(
-        cart_row(connection, changes.principal, cart_id)[1] == expected
-        for cart_id, expected in changes.expected_carts.items()
+    return (
+        all(
+            cart_row(connection, changes.principal, cart_id)[1] == expected
+            for cart_id, expected in changes.expected_carts.items()
+        )
+        and all(
+            collection_row(connection, changes.principal, name)[1] == expected
+            for name, expected in changes.expected_collections.items()
+        )
+        and all(
+            guest_head(connection, name)[1] == replace(expected, quantities={})
+            for name, expected in changes.expected_guests.items()
+        )
     )
 
 
 def write(connection: sqlite3.Connection, changes: Changes, *, keep_effects: bool) -> None:
-    """Put all of it in: watermark, records, carts, lines, failure counts, ledger."""
+    """Put all of it in: watermark, records, carts, lines, collections, claims, failure counts, ledger."""
     queue = _write_queue(connection, changes)
     connection.executemany(
         "INSERT INTO records (queue, sequence, idempotency_key, payload_digest, digest_version, outcome, "
@@ -50,10 +68,13 @@ def write(connection: sqlite3.Connection, changes: Changes, *, keep_effects: boo
         [(queue, sequence, key) for sequence, key in changes.failures],
     )
     _write_carts(connection, changes)
+    _write_collections(connection, changes)
+    _write_claims(connection, changes)
     if keep_effects:
         connection.executemany(
             "INSERT INTO effects (principal, queue_id, sequence, idempotency_key, cart_id, revision, sku, "
-            "quantity_before, quantity_after) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "quantity_before, quantity_after, resource, entry_id, present) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 (
                     changes.principal,
@@ -65,6 +86,9 @@ def write(connection: sqlite3.Connection, changes: Changes, *, keep_effects: boo
                     effect.sku,
                     effect.quantity_before,
                     effect.quantity_after,
+                    effect.resource,
+                    effect.entry_id,
+                    effect.present,
                 )
                 for effect in changes.effects
             ],
@@ -164,3 +188,48 @@ def _write_carts(connection: sqlite3.Connection, changes: Changes) -> None:
             for (cart_id, sku), line in changes.lines.items()
         ],
     )
+
+
+def _write_collections(connection: sqlite3.Connection, changes: Changes) -> None:
+    row_ids: dict[str, int] = {}
+    for name in {*changes.collections, *(collection for collection, _ in changes.entries)}:
+        head = changes.collections.get(name)
+        if head is not None:
+            connection.execute(
+                "INSERT INTO collections (principal, name, revision, update_time_us, entry_count) "
+                "VALUES (?, ?, ?, ?, ?) ON CONFLICT (principal, name) DO UPDATE SET revision = excluded.revision, "
+                "update_time_us = excluded.update_time_us, entry_count = excluded.entry_count",
+                (changes.principal, name, head.revision, head.update_time_us, head.entry_count),
+            )
+        else:  # one that has no revision of its own, such as the coupons of a cart
+            connection.execute(
+                "INSERT OR IGNORE INTO collections (principal, name, revision, update_time_us, entry_count) "
+                "VALUES (?, ?, 0, 0, 0)",
+                (changes.principal, name),
+            )
+        row_id, _ = collection_row(connection, changes.principal, name)
+        assert row_id is not None, "it was just written"
+        row_ids[name] = row_id
+    connection.executemany(
+        "DELETE FROM entries WHERE collection = ? AND entry_id = ?",
+        [(row_ids[name], entry_id) for (name, entry_id), entry in changes.entries.items() if entry is None],
+    )
+    connection.executemany(
+        "INSERT INTO entries (collection, entry_id, added_revision, change_revision, value) VALUES (?, ?, ?, ?, ?) "
+        "ON CONFLICT (collection, entry_id) DO UPDATE SET added_revision = excluded.added_revision, "
+        "change_revision = excluded.change_revision, value = excluded.value",
+        [
+            (row_ids[name], entry_id, entry.added_revision, entry.change_revision, entry.value)
+            for (name, entry_id), entry in changes.entries.items()
+            if entry is not None
+        ],
+    )
+
+
+def _write_claims(connection: sqlite3.Connection, changes: Changes) -> None:
+    for claim in changes.claims:
+        connection.execute(
+            "INSERT INTO claims (guest, guest_cart_id, account) VALUES (?, ?, ?)",
+            (claim.guest, claim.guest_cart_id, claim.account),
+        )
+        close_cart(connection, claim.guest, claim.guest_cart_id)

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from cartsync.v1 import operation_pb2
+from google.protobuf.message import Message
+
+_Message = TypeVar("_Message", bound=Message)
+# Field 19,999 with the text "from-the-future": far above anything the protocol will soon define.
+_UNKNOWN_FIELD = bytes([0xFA, 0xE1, 0x09, 15]) + b"from-the-future"
 
 
 def edited(
@@ -47,3 +54,16 @@ def padded(operation: operation_pb2.CartOperation, byte_count: int) -> operation
             if copy.ByteSize() == byte_count:
                 return copy
     raise ValueError(f"the operation cannot be made {byte_count} bytes long")
+
+
+def from_the_future(message: _Message) -> _Message:
+    """A copy of the message with a field that no edition knows in it and in every message inside it."""
+    copy = type(message)()
+    copy.CopyFrom(message)
+    for field, value in copy.ListFields():
+        if field.message_type is None:
+            continue
+        for part in value if field.is_repeated else [value]:
+            part.CopyFrom(from_the_future(part))
+    copy.MergeFromString(_UNKNOWN_FIELD)
+    return copy

@@ -95,6 +95,49 @@ def test_a_limited_operation_is_not_charged_for_being_refused(story: Story) -> N
     story.expect_refused(phone.submit(phone.add(tea, 4)).only, reason_pb2.REASON_RATE_LIMITED)
 
 
+@requirement("rate/per-principal")
+def test_the_limit_of_one_principal_leaves_others_alone(story: Story) -> None:
+    """Exhausts one principal's limit in both of its queues; another principal's operations are decided as ever."""
+    tea = story.sku()
+    phone, tablet = story.device("phone"), story.device("tablet")
+    stranger = story.device("stranger", principal=f"{story.principal_name[:50]}-b")
+    story.shop.rate_limit(0)
+    for device in (phone, tablet):
+        story.expect_refused(device.submit(device.add(tea)).only, reason_pb2.REASON_RATE_LIMITED, slug="rate/deferred")
+    for quantity in (1, 2, 3):
+        story.expect_applied(stranger.submit(stranger.add(tea, quantity)).only)
+
+
+@requirement("rate/per-principal")
+def test_a_principal_is_limited_under_any_of_its_credentials(story: Story) -> None:
+    """Exhausts the limit and comes again with another credential of the same principal."""
+    tea = story.sku()
+    phone = story.device("phone")
+    story.shop.rate_limit(1)
+    story.expect_applied(phone.submit(phone.add(tea)).only)
+    phone.connection = story.connect("phone again")
+    story.expect_refused(phone.submit(phone.add(tea)).only, reason_pb2.REASON_RATE_LIMITED, slug="rate/deferred")
+
+
+@requirement("rate/batch-order")
+def test_a_batch_cut_by_the_limit_goes_on_in_order(story: Story) -> None:
+    """Sends one batch again and again while the limit lets two through each time: every set lands in its turn."""
+    tea = story.sku()
+    phone = story.device()
+    put_in_cart(story, phone, tea, 1)
+    batch = [phone.set(tea, quantity) for quantity in (5, 3, 8, 2, 9)]
+    for decided in (2, 4, 5):
+        story.shop.rate_limit(2)
+        answer = phone.submit(*batch)
+        for result in answer.results[:decided]:
+            story.expect_applied(result)
+        for place, result in enumerate(answer.results[decided:]):
+            reason = reason_pb2.REASON_PREDECESSOR_NOT_DECIDED if place else reason_pb2.REASON_RATE_LIMITED
+            story.expect_refused(result, reason)
+        expect_watermark(story, answer, 1 + decided)
+        story.expect_lines(phone.cart(), {tea: (5, 3, 8, 2, 9)[decided - 1]})
+
+
 @requirement("rate/deferred")
 def test_the_limit_counts_all_queues_of_a_principal_and_no_others(story: Story) -> None:
     """Allows one operation: two devices share it, another principal is not concerned."""

@@ -54,13 +54,25 @@ stubs: $(READY) ## Generate the package cartsync into build/stubs
 	$(BIN)/python tools/build_stubs.py
 	@touch $(STUBS)
 
+.PHONY: stubs-check
+stubs-check: $(STUBS) ## Generate, compile and run stubs in seven languages; ARGS="--require go,java" and the like are passed on
+	$(BIN)/python -m tools.stubs_check $(ARGS)
+
 .PHONY: docs
-docs: $(STUBS) ## Write the generated pages of docs/reference
-	$(BIN)/python tools/write_reference.py
+docs: $(STUBS) ## Write the generated pages and pictures of docs
+	$(BIN)/python -m tools.reference
 
 .PHONY: docs-check
 docs-check: $(STUBS) ## Fail when a generated page is stale
-	$(BIN)/python tools/write_reference.py --check
+	$(BIN)/python -m tools.reference --check
+
+.PHONY: site
+site: $(STUBS) ## Build the documentation site into build/site; every link is followed
+	$(BIN)/python -m tools.site build
+
+.PHONY: site-check
+site-check: site ## Open every page of the site in a headless Chromium
+	$(BIN)/python -m tools.site check $(ARGS)
 
 .PHONY: lock
 lock: $(READY) ## Resolve the newest versions that pyproject.toml allows into requirements.lock

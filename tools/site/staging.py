@@ -1,0 +1,206 @@
+"""Copies the pages of `docs` to where the site is rendered from, and adds what only the site can have.
+
+- Each requirement gets an anchor that is its slug, and each mention of a slug a link to it.
+- A link that leaves `docs` leads to what stands for its target in the site: the reference page of a .proto file, a
+  copy of any other file. A folder has nothing that stands for it; its link becomes text.
+- The navigation is what is there: guides, chapters and generated pages, in the order of their file names.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from conformance.requirements import Register
+from conformance.requirements.register import Requirement
+from tools.reference.markdown import page_of
+
+HERE = Path(__file__).parent
+_COPIED_PAGES = {"CHANGELOG.md": "project/changelog.md", "CONTRIBUTING.md": "project/contributing.md"}
+_STANDS_FOR = {"README.md": "index.md", "docs/README.md": "index.md", **_COPIED_PAGES}
+_ITEM = re.compile(r"^- \*\*(?P<slug>[a-z-]+/[a-z0-9-]+)\*\* \((?P<level>[A-Z]+), (?P<profile>[a-z_]+)\): ")
+_LINK = re.compile(r"(?P<bang>!?)\[(?P<text>(?:[^\[\]]|\[[^\[\]]*\])*)\]\((?P<target>[^()\s]+)\)")
+_MENTION = re.compile(r"(?<!\[)`(?P<slug>[a-z-]+/[a-z0-9-]+)`(?!\])")
+
+
+class StagingError(Exception):
+    """A page cannot be put into the site; the message names it and what is in the way."""
+
+
+def stage(root: Path, source: Path, register: Register) -> Path:
+    """Write pages, files and the configuration below `source`; the path of the configuration.
+
+    Nothing may be at `source` yet.
+    """
+    docs = source / "docs"
+    shutil.copytree(root / "docs", docs, ignore=shutil.ignore_patterns("diagrams"))
+    shutil.copytree(root / "docs" / "images", docs / "images", dirs_exist_ok=True)
+    shutil.copytree(HERE / "assets", docs / "assets")
+    origins = {docs / page.relative_to(root / "docs"): page for page in (root / "docs").rglob("*.md")}
+    for name, place in _COPIED_PAGES.items():
+        if (root / name).is_file():
+            (docs / place).parent.mkdir(exist_ok=True)
+            shutil.copy(root / name, docs / place)
+            origins[docs / place] = root / name
+    for page, origin in origins.items():
+        if not page.exists():
+            continue
+        here = _Page(root, docs, page, origin, register)
+        page.write_text(here.staged(), encoding="utf-8")
+    config = source / "zensical.toml"
+    config.write_text(
+        (HERE / "zensical.toml").read_text(encoding="utf-8").replace('"NAVIGATION"', _toml(navigation(docs))),
+        encoding="utf-8",
+    )
+    return config
+
+
+class _Page:
+    """One page on its way from `origin` in the repository to `page` below the staged `docs`."""
+
+    def __init__(self, root: Path, docs: Path, page: Path, origin: Path, register: Register) -> None:
+        self.root, self.docs, self.page, self.origin, self.register = root, docs, page, origin, register
+
+    def staged(self) -> str:
+        text = self.origin.read_text(encoding="utf-8")
+        return "".join(
+            line if fenced else self._line(line) for line, fenced in fenced_lines(text.splitlines(keepends=True))
+        )
+
+    def _line(self, line: str) -> str:
+        line = _ITEM.sub(_anchored, line)
+        line = _LINK.sub(self._link, line)
+        return _MENTION.sub(self._mention, line)
+
+    def _mention(self, found: re.Match[str]) -> str:
+        requirement = self.register.by_slug.get(found["slug"])
+        return f"[{found[0]}]({self._to(requirement)})" if requirement else found[0]
+
+    def _to(self, requirement: Requirement) -> str:
+        return f"{self._relative(self.docs / 'spec' / requirement.chapter)}#{requirement.slug}"
+
+    def _link(self, found: re.Match[str]) -> str:
+        path, _, fragment = found["target"].partition("#")
+        if not path or ":" in path:
+            return found[0]
+        target = Path(os.path.normpath(self.origin.parent / path))
+        place = self._place(target)
+        if place is None:
+            return found["text"]
+        link = self._relative(place) + (f"#{fragment}" if fragment else "")
+        return f"{found['bang']}[{found['text']}]({link})"
+
+    def _place(self, target: Path) -> Path | None:
+        """Where in the staged docs `target` of the repository is to be found; None when nowhere."""
+        root, docs = self.root, self.docs
+        if target.is_relative_to(root / "docs") and not target.exists():
+            return docs / target.relative_to(root / "docs")  # the check of links tells
+        if not target.is_relative_to(root) or not target.exists():
+            raise StagingError(f"{self.origin.relative_to(root)} links to {target}, which is not there")
+        inside = target.relative_to(root).as_posix()
+        if inside in _STANDS_FOR:
+            return docs / _STANDS_FOR[inside]
+        if target.is_relative_to(root / "docs"):
+            return docs / target.relative_to(root / "docs") / ("README.md" if target.is_dir() else "")
+        reference = docs / "reference" / "protocol"
+        if inside == "proto" or (inside.startswith("proto/") and target.is_dir()):
+            return reference / "README.md"
+        if target.suffix == ".proto":
+            return reference / page_of(Path(inside).relative_to("proto").as_posix())
+        if target.is_dir():
+            return None
+        copy = docs / "files" / inside
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(target, copy)
+        return copy
+
+    def _relative(self, place: Path) -> str:
+        return os.path.relpath(place, self.page.parent)
+
+
+def fenced_lines(lines: list[str]) -> Iterator[tuple[str, bool]]:
+    """Each line, and whether it belongs to a code block: fenced, or indented behind an empty line."""
+    fence = ""
+    empty_before, indented, in_list = True, False, False
+    for line in lines:
+        mark = re.match(r" {0,3}(```+|~~~+)", line)
+        if fence:
+            yield line, True
+            if mark and mark[1].startswith(fence) and not line.strip().strip(fence[0]):
+                fence = ""
+            continue
+        if mark:
+            fence = mark[1]
+            yield line, True
+            continue
+        if line.strip() and not line.startswith(" "):
+            in_list = bool(re.match(r"([-*+]|\d+\.) ", line))
+        indented = not in_list and line.startswith("    ") and (empty_before or indented)
+        yield line, indented
+        empty_before = not line.strip()
+
+
+def title_of(page: Path) -> str:
+    """The first heading of a page, without its mark-up; the file name when it has none."""
+    for line, fenced in fenced_lines(page.read_text(encoding="utf-8").splitlines()):
+        if not fenced and line.startswith("# "):
+            return line.removeprefix("# ").replace("`", "").strip()
+    return page.stem
+
+
+def navigation(docs: Path) -> list[object]:
+    """The navigation tree: tabs for guides, spec, reference and project, each with what its folder holds."""
+    tree: list[object] = [{"Home": "index.md"}]
+    for tab, folder, key in (
+        ("Guides", "guides", _by_name),
+        ("Specification", "spec", _chapters_first),
+        ("Reference", "reference", _by_name),
+        ("Project", "project", _by_name),
+    ):
+        if (docs / folder).is_dir():
+            tree.append({tab: _entries(docs, docs / folder, key)})
+    return tree
+
+
+def _entries(docs: Path, folder: Path, key: Callable[[Path], tuple[object, ...]]) -> list[object]:
+    entries: list[object] = []
+    for path in sorted(folder.iterdir(), key=key):
+        relative = path.relative_to(docs).as_posix()
+        if path.is_dir():
+            if any(path.rglob("*.md")):
+                index = path / "README.md"
+                entries.append(
+                    {title_of(index) if index.exists() else path.name.capitalize(): _entries(docs, path, key)}
+                )
+        elif path.suffix == ".md":
+            entries.append(relative if path.name == "README.md" else {title_of(path): relative})
+    return entries
+
+
+def _by_name(path: Path) -> tuple[object, ...]:
+    return (path.name != "README.md", path.is_dir(), path.name)
+
+
+def _chapters_first(path: Path) -> tuple[object, ...]:
+    return (path.name != "README.md", not path.name[:1].isdigit(), path.is_dir(), path.name)
+
+
+def _anchored(found: re.Match[str]) -> str:
+    slug, level, profile = found["slug"], found["level"], found["profile"]
+    return (
+        f'- <a class="requirement" id="{slug}" href="#{slug}">{slug}</a> '
+        f'<span class="level level-{level.lower()}">{level} · {profile}</span> '
+    )
+
+
+def _toml(value: object) -> str:
+    """A list, dict or string as inline TOML; JSON strings are TOML strings."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return json.dumps(value)

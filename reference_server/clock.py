@@ -15,6 +15,15 @@ class SystemClock:
         return datetime.now(UTC)
 
 
+def parse_time(text: str) -> datetime | None:
+    """An RFC 3339 time with zone, in UTC; None when `text` is none."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return None if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
 class OffsetClock:
     """Another clock, moved forward by an amount that only grows."""
 

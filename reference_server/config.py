@@ -15,6 +15,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from reference_server.engine.policy import PROFILES
+
 ENVIRONMENT_PREFIX = "CARTSYNC_"
 LEVEL_NAMES = ("debug", "info", "warning", "error")
 
@@ -51,7 +53,7 @@ class Address:
 
 @dataclass(frozen=True)
 class RateLimit:
-    """At most `operation_count` newly decided operations per `period`, for each principal."""
+    """At most `operation_count` operations newly decided per `period`, for each principal."""
 
     operation_count: int
     period: timedelta
@@ -67,12 +69,17 @@ class Config:
     data_dir: Path = Path("cartsync-data")
     store: str = ""  # empty: cartsync.sqlite in data_dir
     catalog: Path | None = None  # None: the demo catalogue
+    promotions: Path | None = None  # None: the demo promotions
     tokens_file: Path | None = None  # None: insecure development mode
     tls_cert: Path | None = None
     tls_key: Path | None = None
     log_level: str = "info"
     shutdown_grace: timedelta = timedelta(seconds=10)
     rate_limit: RateLimit | None = None
+    payment_rate_limit: RateLimit | None = RateLimit(100, timedelta(hours=1))
+    max_calls: int = 128
+    max_streams: int = 32
+    profiles: tuple[str, ...] = PROFILES
     replay_window: timedelta = timedelta(days=7)
     outcome_retention: timedelta = timedelta(days=30)
     queue_retention: timedelta = timedelta(days=400)
@@ -163,6 +170,22 @@ def parse_rate(text: str) -> RateLimit | None:
     return RateLimit(int(match[1]), period)
 
 
+def _parse_count(text: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,5}", text, re.ASCII):
+        raise ValueError("must be a whole number from 1 to 999999")
+    return int(text)
+
+
+def _parse_profiles(text: str) -> tuple[str, ...]:
+    names = PROFILES if text == "all" else tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if name not in PROFILES:
+            raise ValueError(f"must be all, or names with commas between them out of {', '.join(PROFILES)}")
+    if "core" not in names:
+        raise ValueError("must list core: every server has it")
+    return tuple(sorted(set(names)))
+
+
 def _parse_store(text: str) -> str:
     if not text.startswith("sqlite:") or len(text) == len("sqlite:"):
         raise ValueError("must be sqlite:PATH, for example sqlite:/var/lib/cartsync/cartsync.sqlite")
@@ -234,6 +257,7 @@ SETTINGS = (
     Setting("data_dir", "data_dir", "cartsync-data", "DIR", Path, "Where the store lives; made when missing."),
     Setting("store", "store", "sqlite:DATA_DIR/cartsync.sqlite", "sqlite:PATH", _parse_store, "The store."),
     Setting("catalog", "catalog", "a demo catalogue", "FILE", Path, "Offers, as .csv or .json."),
+    Setting("promotions", "promotions", "a demo promotion", "FILE", Path, "What coupon codes give, as .csv or .json."),
     Setting(
         "auth",
         "tokens_file",
@@ -260,6 +284,38 @@ SETTINGS = (
         "COUNT/DURATION",
         parse_rate,
         "Most operations newly decided for one principal, for example 600/60s.",
+    ),
+    Setting(
+        "payment_rate_limit",
+        "payment_rate_limit",
+        "100/1h",
+        "COUNT/DURATION",
+        parse_rate,
+        "Most payment methods newly saved for one principal, or off.",
+    ),
+    Setting(
+        "max_calls",
+        "max_calls",
+        "128",
+        "COUNT",
+        _parse_count,
+        "Most calls of one principal that are answered at a time; more end with RESOURCE_EXHAUSTED.",
+    ),
+    Setting(
+        "max_streams",
+        "max_streams",
+        "32",
+        "COUNT",
+        _parse_count,
+        "Most streams (Sync and WatchCart) among those calls.",
+    ),
+    Setting(
+        "profiles",
+        "profiles",
+        "all",
+        "NAMES",
+        _parse_profiles,
+        "Profiles the server has, core among them; the intents and calls of others are refused.",
     ),
     Setting(
         "replay_window", "replay_window", "7d", "DURATION", parse_duration, "Oldest operation decided; 72h or more."

@@ -19,9 +19,11 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+
+from reference_server.clock import parse_time
 
 MIN_TOKEN_LENGTH = 20
 MAX_AUTHORIZATION_LENGTH = 4096
@@ -189,19 +191,10 @@ def _parse_line(place: str, words: list[str]) -> tuple[str, _Grant]:
         raise TokensFileError(f"{place}: the principal must be 1 to 64 characters out of A-Z a-z 0-9 . _ -")
     expires = None
     if len(rest) == 2:
-        expires = parse_expiry(rest[1])
+        expires = parse_time(rest[1])
         if expires is None:
             raise TokensFileError(f"{place}: the expiry must be an RFC 3339 time with zone: 2027-01-31T00:00:00Z")
     return match.group(1), _Grant(rest[0], expires, is_guest)
-
-
-def parse_expiry(text: str) -> datetime | None:
-    """An RFC 3339 time with zone, in UTC; None when `text` is none."""
-    try:
-        moment = datetime.fromisoformat(text)
-        return None if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def tokens_file_line(token: str, principal: str, expires: str = "", *, guest: bool = False) -> str:
@@ -217,7 +210,7 @@ def tokens_file_line(token: str, principal: str, expires: str = "", *, guest: bo
         raise ValueError("the token must be printable ASCII without spaces")
     if not is_principal_name(principal):
         raise ValueError("the principal must be 1 to 64 characters out of A-Z a-z 0-9 . _ -")
-    if expires and parse_expiry(expires) is None:
+    if expires and parse_time(expires) is None:
         raise ValueError("the expiry must be an RFC 3339 time with zone, for example 2027-01-31T00:00:00Z")
     words = (f"{HASH_PREFIX}{token_digest(token)}", principal, expires, GUEST_WORD if guest else "")
     return " ".join(filter(None, words))

@@ -49,12 +49,17 @@ def test_every_setting_has_its_flag_and_its_variable() -> None:
         "--data-dir": "CARTSYNC_DATA_DIR",
         "--store": "CARTSYNC_STORE",
         "--catalog": "CARTSYNC_CATALOG",
+        "--promotions": "CARTSYNC_PROMOTIONS",
         "--auth": "CARTSYNC_AUTH",
         "--tls-cert": "CARTSYNC_TLS_CERT",
         "--tls-key": "CARTSYNC_TLS_KEY",
         "--log-level": "CARTSYNC_LOG_LEVEL",
         "--shutdown-grace": "CARTSYNC_SHUTDOWN_GRACE",
         "--rate-limit": "CARTSYNC_RATE_LIMIT",
+        "--payment-rate-limit": "CARTSYNC_PAYMENT_RATE_LIMIT",
+        "--max-calls": "CARTSYNC_MAX_CALLS",
+        "--max-streams": "CARTSYNC_MAX_STREAMS",
+        "--profiles": "CARTSYNC_PROFILES",
         "--replay-window": "CARTSYNC_REPLAY_WINDOW",
         "--outcome-retention": "CARTSYNC_OUTCOME_RETENTION",
         "--queue-retention": "CARTSYNC_QUEUE_RETENTION",
@@ -69,6 +74,9 @@ def test_values_become_what_they_say() -> None:
             "rate_limit": "600/60s",
             "shutdown_grace": "1.5s",
             "store": "sqlite:/var/lib/x.sqlite",
+            "payment_rate_limit": "off",
+            "max_calls": "7",
+            "profiles": "watch, core,watch",
         },
         {},
     )
@@ -77,6 +85,10 @@ def test_values_become_what_they_say() -> None:
     assert config.tokens_file == Path("/etc/cartsync/tokens")
     assert config.rate_limit == RateLimit(600, timedelta(minutes=1))
     assert config.shutdown_grace == timedelta(seconds=1.5)
+    assert config.payment_rate_limit is None
+    assert config.max_calls == 7
+    assert config.profiles == ("core", "watch")
+    assert load_config({"profiles": "all"}, {}).profiles == Config().profiles
     assert config.control_state_path == "/var/lib/x.sqlite.control"
 
 
@@ -93,6 +105,10 @@ def test_values_become_what_they_say() -> None:
         ({"shutdown_grace": "10"}, "must be a number with unit"),
         ({"rate_limit": "0/1s"}, "must be COUNT/DURATION"),
         ({"rate_limit": "5/0s"}, "needs a period above zero"),
+        ({"max_calls": "0"}, "--max-calls '0': must be a whole number from 1"),
+        ({"max_streams": "many"}, "--max-streams 'many': must be a whole number"),
+        ({"profiles": "core,wishes"}, "--profiles 'core,wishes': must be all, or names"),
+        ({"profiles": "watch"}, "--profiles 'watch': must list core"),
         ({"replay_window": "71h"}, "--replay-window: the specification's floor is 72h"),
         ({"replay_window": "30d"}, "--outcome-retention: must be 24h or more above"),
         ({"queue_retention": "399d"}, "--queue-retention: the specification's floor is 400d"),

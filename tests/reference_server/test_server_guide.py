@@ -7,6 +7,8 @@ import pytest
 from reference_server.catalog import load_catalog
 from reference_server.config import SETTINGS, Setting
 from reference_server.credentials import load_tokens
+from reference_server.demo_payment import DEMO_TOKENS, DemoPaymentProvider
+from reference_server.promotions import load_promotions
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "guides" / "reference-server.md").read_text(encoding="utf-8")
@@ -26,6 +28,20 @@ def test_the_guides_catalogue_loads(tmp_path: Path) -> None:
     file = tmp_path / "catalog.csv"
     file.write_text("\n".join(lines[start : start + 3]))
     assert len(load_catalog(file)) == 2
+
+
+def test_the_guides_promotions_are_the_example_and_load() -> None:
+    example = ROOT / "examples" / "promotions.csv"
+    assert "".join(f"    {line}\n" for line in example.read_text(encoding="utf-8").splitlines()) in GUIDE
+    assert len(load_promotions(example)) == 2
+
+
+@pytest.mark.parametrize("token", DEMO_TOKENS)
+def test_the_guide_tells_the_demo_tokens_as_they_are(token: str) -> None:
+    details = DemoPaymentProvider().details("ann", "demo", token)
+    assert details is not None
+    told = f"({details.brand}, {details.last_four}, {details.expiry_month}/{details.expiry_year})"
+    assert f"`{token}` {told}" in GUIDE.replace("\n", " ")
 
 
 def test_the_example_tokens_load() -> None:

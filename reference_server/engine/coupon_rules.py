@@ -3,7 +3,7 @@
 The order is that of the table in section 8.1, and so is the order of `TABLE`. Each rule is one method that returns
 a refusal or None. A variant of the server overrides exactly one of them.
 
-Which carts of a principal a code is on is told by the collection `uses_of(code)`, one entry for each cart: its
+Which carts of a principal a code is on is told by the collection `state.uses_of(code)`, one entry for each cart: its
 count answers rule 9 without reading any of them, and the compare-and-set on its head lets one of two raced carts
 win. It is kept for every code, for a promotion may become good once only after it was put on.
 """
@@ -18,16 +18,6 @@ from reference_server.engine.policy import Policy
 from reference_server.engine.refusals import Reason, Refused, refuse
 from reference_server.engine.state import CartHead
 from reference_server.ports import Promotion
-
-
-def coupons_of(cart_id: str) -> str:
-    """The collection of the coupons on a cart; entries are named by code."""
-    return f"coupons/{cart_id}"
-
-
-def uses_of(coupon_code: str) -> str:
-    """The collection of the carts that a coupon is on; entries are named by cart id."""
-    return f"coupon_uses/{coupon_code}"
 
 
 @dataclass(slots=True, kw_only=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cartsync.v1 import cart_pb2, money_pb2
 
 from reference_server.engine import instants
+from reference_server.engine.coupon_pricing import CouponPricing, CouponView, Discount
 from reference_server.engine.offers import OfferLookup
+from reference_server.engine.promotions import PromotionLookup, no_promotions
 from reference_server.engine.state import CartContents
 from reference_server.ports import Offer
 
@@ -14,6 +18,42 @@ _MAX_INT32 = 2**31 - 1
 
 class CartPricing:
     """Makes the snapshot that readers see. Keeps no state."""
+
+    def __init__(self, coupons: CouponPricing | None = None) -> None:
+        self.coupons = coupons if coupons is not None else CouponPricing()
+
+    def priced(
+        self,
+        cart_id: str,
+        contents: CartContents,
+        offers: OfferLookup,
+        now_us: int,
+        *,
+        principal: str = "",
+        promotions: PromotionLookup = no_promotions,
+    ) -> cart_pb2.Cart:
+        """The cart with its coupons, as they stand now for `principal`. Raises BackendUnavailableError.
+
+        spec: section 8.2, coupons/snapshot-shows-all, coupons/totals
+        """
+        cart = self.snapshot(cart_id, contents, offers, now_us)
+        if contents.head is None:
+            return cart
+        currency_code = contents.head.currency_code
+        view = CouponView(
+            principal=principal,
+            now_us=now_us,
+            currency_code=currency_code,
+            subtotal_minor=cart.subtotal.minor_units,
+            coupon_count=len(contents.coupon_codes),
+        )
+        discounts = self.coupons.discounts([(code, promotions(code)) for code in contents.coupon_codes], view)
+        has_subtotal = cart.HasField("subtotal")
+        for discount in discounts:
+            cart.coupons.append(self.coupon(discount, currency_code if has_subtotal else None))
+        if has_subtotal:
+            self.add_totals(cart, discounts)
+        return cart
 
     def snapshot(self, cart_id: str, contents: CartContents, offers: OfferLookup, now_us: int) -> cart_pb2.Cart:
         """The cart, priced now (spec: section 5.4, price/*). Raises BackendUnavailableError."""
@@ -53,3 +93,23 @@ class CartPricing:
         """Sum of the line totals; None when no line has one (spec: price/totals-exact)."""
         totals = [line.line_total.minor_units for line in lines if line.HasField("line_total")]
         return money_pb2.Money(currency_code=currency_code, minor_units=sum(totals)) if totals else None
+
+    def coupon(self, discount: Discount, currency_code: str | None) -> cart_pb2.CartCoupon:
+        """One coupon; None for a cart without a subtotal, of which nothing is taken off."""
+        return cart_pb2.CartCoupon(
+            coupon_code=discount.coupon_code,
+            standing=discount.standing,
+            discount=(
+                None
+                if currency_code is None
+                else money_pb2.Money(currency_code=currency_code, minor_units=discount.minor_units)
+            ),
+        )
+
+    def add_totals(self, cart: cart_pb2.Cart, discounts: Sequence[Discount]) -> None:
+        """What the coupons take off together, and what is left of the subtotal (spec: coupons/totals)."""
+        currency_code = cart.subtotal.currency_code
+        taken = sum(discount.minor_units for discount in discounts)
+        if discounts:
+            cart.discount_total.CopyFrom(money_pb2.Money(currency_code=currency_code, minor_units=taken))
+        cart.total.CopyFrom(money_pb2.Money(currency_code=currency_code, minor_units=cart.subtotal.minor_units - taken))

@@ -1,7 +1,7 @@
 """Generates the `cartsync` package (message and service stubs, types, and the .proto files themselves).
 
 Runs as the build hook of every wheel and editable install, and by hand through `make stubs`. The result goes
-to `build/stubs/cartsync`, which is never edited and never committed.
+to `build/stubs/cartsync`, or below the folder named on the command line; it is never edited and never committed.
 """
 
 from __future__ import annotations
@@ -79,4 +79,4 @@ def _plugin(name: str) -> str:
 
 
 if __name__ == "__main__":
-    generate()
+    generate(*map(Path, sys.argv[1:2]))

@@ -28,9 +28,18 @@ from reference_server.engine.deciding import Decider
 from reference_server.engine.offers import offers_for
 from reference_server.engine.operands import operand
 from reference_server.engine.policy import Policy
+from reference_server.engine.promotions import promotions_for
 from reference_server.engine.snapshot import CartPricing
 from reference_server.engine.state import Reading, RecordRange
-from reference_server.ports import Catalog, Clock, Interventions, NoInterventions, RateLimiter
+from reference_server.ports import (
+    Catalog,
+    Clock,
+    Interventions,
+    NoInterventions,
+    NoPromotions,
+    Promotions,
+    RateLimiter,
+)
 from reference_server.storage.interface import CONTACT_GRANULARITY, Store, Wanted
 
 _T = TypeVar("_T")
@@ -99,6 +108,7 @@ class Settlement:
         limiter: RateLimiter,
         interventions: Interventions | None = None,
         pricing: CartPricing | None = None,
+        promotions: Promotions | None = None,
     ) -> None:
         self._store = store
         self._decider = decider
@@ -108,6 +118,7 @@ class Settlement:
         self._limiter = limiter
         self._interventions: Interventions = interventions if interventions is not None else NoInterventions()
         self._pricing = pricing if pricing is not None else CartPricing()
+        self._promotions: Promotions = promotions if promotions is not None else NoPromotions()
         self._running: set[asyncio.Task[Any]] = set()
         self._committing: Counter[str] = Counter()  # operations about to be charged, by principal
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -239,13 +250,20 @@ class Settlement:
     async def cart(self, principal: str, cart_id: str, queue_id: str = "", expected_store_id: str = "") -> CartReading:
         """A cart priced now, with the watermark of a queue at the same instant (spec: snapshot/atomic).
 
-        Raises BackendUnavailableError when a line cannot be priced now.
+        Raises BackendUnavailableError when a line cannot be priced, or a coupon looked up, now.
         """
         contents = await self._store.read_cart(principal, cart_id, queue_id)
         _check_store(expected_store_id, contents.store_id)
         await self._stay_in_contact(principal, queue_id, contents.contact_time_us)
         now_us = instants.to_us(self._clock.now())
-        cart = self._pricing.snapshot(cart_id, contents, offers_for(self._catalog, principal), now_us)
+        cart = self._pricing.priced(
+            cart_id,
+            contents,
+            offers_for(self._catalog, principal),
+            now_us,
+            principal=principal,
+            promotions=promotions_for(self._promotions, principal),
+        )
         return CartReading(cart, contents.decided_through_sequence, contents.store_id)
 
     async def lookup(self, principal: str, queue_id: str, first: int, last: int, expected_store_id: str = "") -> Lookup:

@@ -22,11 +22,11 @@ from weakref import WeakValueDictionary
 
 from cartsync.v1 import cart_pb2, operation_pb2, outcome_pb2, service_pb2
 
-from reference_server.engine import instants
+from reference_server.engine import claim_tokens, instants
 from reference_server.engine.cases import Decision, Situation
 from reference_server.engine.deciding import Decider
 from reference_server.engine.offers import offers_for
-from reference_server.engine.operands import operand
+from reference_server.engine.operands import Operand, operand
 from reference_server.engine.policy import Policy
 from reference_server.engine.promotions import promotions_for
 from reference_server.engine.snapshot import CartPricing
@@ -280,6 +280,12 @@ class Settlement:
         _check_store(expected_store_id, found.store_id)
         await self._stay_in_contact(principal, queue_id, found.contact_time_us)
         return found.decided_through_sequence, found.store_id
+
+    async def claim_token(self, guest: str, expected_store_id: str = "") -> tuple[str, str]:
+        """The token by which an account can claim `guest`, and the id of the store that gives it (spec: claim/token)."""
+        reading = await self._store.read(Wanted(guest, "", (Operand(1, ""),)))
+        _check_store(expected_store_id, reading.store_id)
+        return claim_tokens.issue(reading.digest_key, guest), reading.store_id
 
     async def _stay_in_contact(self, principal: str, queue_id: str, contact_time_us: int | None) -> None:
         """Refresh a queue's contact time, at most once per granularity (spec: retention/watermark-kept)."""

@@ -282,7 +282,7 @@ class Settlement:
         return found.decided_through_sequence, found.store_id
 
     async def claim_token(self, guest: str, expected_store_id: str = "") -> tuple[str, str]:
-        """The token by which an account can claim `guest`, and the id of the store that gives it (spec: claim/token)."""
+        """The token by which an account can claim `guest`, and the id of the store (spec: claim/token)."""
         reading = await self._store.read(Wanted(guest, "", (Operand(1, ""),)))
         _check_store(expected_store_id, reading.store_id)
         return claim_tokens.issue(reading.digest_key, guest), reading.store_id

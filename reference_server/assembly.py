@@ -23,30 +23,38 @@ from cartsync.v1 import service_pb2, service_pb2_grpc
 
 from reference_server.catalog import demo_catalog, load_catalog
 from reference_server.clock import OffsetClock, SystemClock
+from reference_server.commits import Commits
 from reference_server.config import Address, Config, RateLimit
-from reference_server.credentials import (
-    Credentials,
-    DevelopmentCredentials,
-    FirstOf,
-    bearer_token,
-    load_tokens,
-)
+from reference_server.credentials import Credentials, DevelopmentCredentials, FirstOf, load_tokens
+from reference_server.demo_payment import DemoPaymentProvider
 from reference_server.engine.deciding import Decider
 from reference_server.engine.policy import Policy
 from reference_server.engine.snapshot import CartPricing
 from reference_server.logs import log_event
-from reference_server.ports import Catalog, Clock, Interventions, NoInterventions, RateLimiter
+from reference_server.ports import (
+    Catalog,
+    Clock,
+    Interventions,
+    NoInterventions,
+    NoPaymentProvider,
+    PaymentProvider,
+    Promotions,
+    RateLimiter,
+)
+from reference_server.promotions import demo_promotions, load_promotions
 from reference_server.rate_limits import NoLimit, TokenBuckets
 from reference_server.service import listener
-from reference_server.service.calls import CallGuard, Metadata
-from reference_server.service.errors import credential_invalid
+from reference_server.service.call_limits import CallLimits
+from reference_server.service.callers import Callers
+from reference_server.service.calls import CallGuard
 from reference_server.service.servicer import CartSyncServicer, MakeStream
 from reference_server.service.submissions import Submissions
 from reference_server.service.sync_stream import Claims, SyncStream
+from reference_server.service.watching import Watches
 from reference_server.settlement import Settlement
 from reference_server.storage import Store, StoreFailedError, open_store
 
-SERVICE_NAME = service_pb2.DESCRIPTOR.services_by_name["CartSyncService"].full_name
+SERVICE = service_pb2.DESCRIPTOR.services_by_name["CartSyncService"]
 MAINTENANCE_SECONDS = 60.0
 RENEWAL_SAVE = "before-new-store-id"
 
@@ -73,6 +81,7 @@ def policy_of(config: Config) -> Policy:
         replay_window=config.replay_window,
         outcome_retention=config.outcome_retention,
         queue_retention=config.queue_retention,
+        profiles=config.profiles,
     )
 
 
@@ -84,6 +93,21 @@ def limiter_of(limit: RateLimit | None, clock: Clock) -> RateLimiter:
 def catalog_of(config: Config) -> Catalog:
     """The catalogue file, or the demo; raises CatalogError."""
     return demo_catalog() if config.catalog is None else load_catalog(config.catalog)
+
+
+def promotions_of(config: Config) -> Promotions:
+    """The promotions file, or the demo; raises PromotionsError."""
+    return demo_promotions() if config.promotions is None else load_promotions(config.promotions)
+
+
+def payment_provider_of(config: Config) -> PaymentProvider:
+    """The demo's in development mode; none otherwise: a shop connects its own."""
+    return DemoPaymentProvider() if config.tokens_file is None else NoPaymentProvider()
+
+
+def call_limits_of(config: Config) -> CallLimits:
+    """How much of the server one principal may keep busy."""
+    return CallLimits(config.max_calls, config.max_streams)
 
 
 def credentials_of(config: Config) -> Credentials:
@@ -99,7 +123,12 @@ class Parts:
     clock: Callable[[], Clock] = SystemClock
     catalog: Callable[[Config], Catalog] = catalog_of
     credentials: Callable[[Config], Credentials] = credentials_of
+    callers: Callable[[Credentials, Clock], Callers] = Callers
+    call_limits: Callable[[Config], CallLimits] = call_limits_of
+    guard: Callable[..., CallGuard] = CallGuard
     limiter: Callable[[RateLimit | None, Clock], RateLimiter] = limiter_of
+    promotions: Callable[[Config], Promotions] = promotions_of
+    payment_provider: Callable[[Config], PaymentProvider] = payment_provider_of
     open_store: OpenStore = open_store
     decider: Callable[[Policy], Decider] = Decider
     pricing: Callable[[], CartPricing] = CartPricing
@@ -107,7 +136,8 @@ class Parts:
     submissions: Callable[[Settlement, Policy], Submissions] = Submissions
     claims: Callable[[], Claims] = Claims
     stream: MakeStream = SyncStream
-    servicer: Callable[[Submissions, Claims, MakeStream, str], CartSyncServicer] = CartSyncServicer
+    watches: Callable[[Submissions, Commits], Watches] = Watches
+    servicer: Callable[[Submissions, Claims, MakeStream, str, Watches], CartSyncServicer] = CartSyncServicer
     add_service: AddService = service_pb2_grpc.add_CartSyncServiceServicer_to_server
 
 
@@ -130,6 +160,8 @@ class _World:
     catalog: Catalog
     limiter: RateLimiter
     credentials: Credentials
+    promotions: Promotions
+    payment_provider: PaymentProvider
     interventions: Interventions = field(default_factory=NoInterventions)
 
 
@@ -146,7 +178,12 @@ class Server:
         self._policy = parts.policy(config)
         clock = parts.clock()
         self._world = _World(
-            clock, parts.catalog(config), parts.limiter(config.rate_limit, clock), parts.credentials(config)
+            clock,
+            parts.catalog(config),
+            parts.limiter(config.rate_limit, clock),
+            parts.credentials(config),
+            parts.promotions(config),
+            parts.payment_provider(config),
         )
         self._cleanup = contextlib.AsyncExitStack()
         self._stop_by = 0.0
@@ -170,6 +207,7 @@ class Server:
     async def _start(self) -> None:
         store = await self._open_store()
         control = await self._arrange(store)
+        commits = Commits()
         settlement = self._parts.settlement(
             store,
             self._parts.decider(self._policy),
@@ -179,6 +217,8 @@ class Server:
             self._world.limiter,
             self._world.interventions,
             self._parts.pricing(),
+            self._world.promotions,
+            commits=commits,
         )
         if control is not None:
             self.control_address = await control()
@@ -186,7 +226,7 @@ class Server:
         self._cleanup.push_async_callback(self._drain, settlement)
         maintenance = asyncio.create_task(self._maintain(store))
         self._cleanup.callback(maintenance.cancel)
-        await self._listen(settlement)
+        await self._listen(settlement, commits)
 
     async def _open_store(self) -> Store:
         address = self.config.store_address
@@ -222,6 +262,8 @@ class Server:
             arranged.catalog(world.catalog),
             arranged.limiter(self._parts.limiter(self.config.rate_limit, clock)),
             FirstOf(arranged.state, world.credentials),
+            arranged.promotions(world.promotions),
+            arranged.payment_provider(world.payment_provider),
             arranged.fail_points,
         )
 
@@ -232,15 +274,21 @@ class Server:
 
         return listen
 
-    async def _listen(self, settlement: Settlement) -> None:
+    async def _listen(self, settlement: Settlement, commits: Commits) -> None:
         config, parts = self.config, self._parts
         claims = parts.claims()
         submissions = self.submissions = parts.submissions(settlement, self._policy)
-        guard = CallGuard(f"/{SERVICE_NAME}/", self._principal_of)
+        watches = parts.watches(submissions, commits)
+        services = [SERVICE]
+        guard = parts.guard(
+            tuple(f"/{service.full_name}/" for service in services),
+            parts.callers(self._world.credentials, self._world.clock).admit,
+            limits=parts.call_limits(config),
+        )
         server = listener.make_server([guard], self._policy.max_submission_bytes)
-        parts.add_service(parts.servicer(submissions, claims, parts.stream, server_version()), server)
+        parts.add_service(parts.servicer(submissions, claims, parts.stream, server_version(), watches), server)
         health = await listener.add_health(server)
-        listener.add_reflection(server, service_pb2.DESCRIPTOR, SERVICE_NAME)
+        listener.add_reflection(server, *services)
         tls = None
         if config.tls_cert is not None and config.tls_key is not None:
             tls = listener.TlsFiles(config.tls_cert, config.tls_key)
@@ -248,23 +296,17 @@ class Server:
         await server.start()
         self._cleanup.push_async_callback(server.stop, config.shutdown_grace.total_seconds())
         self._cleanup.callback(claims.stop_all)
+        self._cleanup.callback(watches.stop_all)
         self._cleanup.push_async_callback(health.enter_graceful_shutdown)
-        await listener.serving(health, SERVICE_NAME)
+        await listener.serving(health, *(service.full_name for service in services))
         log_event(
             logging.INFO,
             "listening",
             address=str(self.address),
-            service=SERVICE_NAME,
+            service=SERVICE.full_name,
             tls=tls is not None,
             version=server_version(),
         )
-
-    def _principal_of(self, metadata: Metadata) -> str:
-        token = bearer_token(metadata)
-        principal = None if token is None else self._world.credentials.principal(token, self._world.clock.now())
-        if principal is None:
-            raise credential_invalid()
-        return principal
 
     async def _drain(self, settlement: Settlement) -> None:
         try:
@@ -313,7 +355,7 @@ async def renew_store_id(config: Config, parts: Parts = REFERENCE) -> str:
 
 
 def build(config: Config, parts: Parts = REFERENCE) -> Server:
-    """A server that is not started yet. Raises CatalogError, TokensFileError, ValueError (policy)."""
+    """A server that is not started yet. Raises TableError, TokensFileError, ValueError (policy)."""
     return Server(config, parts)
 
 

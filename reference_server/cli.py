@@ -78,10 +78,10 @@ def run_server(config: Config, parts: Parts | None = None) -> None:
 
     from reference_server.assembly import REFERENCE, StoreUnavailableError
     from reference_server.assembly import serve as serve_until_stopped
-    from reference_server.catalog import CatalogError
     from reference_server.credentials import TokensFileError
     from reference_server.logs import start_logging
     from reference_server.service.listener import CannotListenError, TlsFilesError
+    from reference_server.tables import TableError
 
     start_logging(config.log_level)
     if config.tokens_file is None:
@@ -92,7 +92,7 @@ def run_server(config: Config, parts: Parts | None = None) -> None:
         )
     try:
         asyncio.run(serve_until_stopped(config, parts or REFERENCE))
-    except (CatalogError, TokensFileError, TlsFilesError) as error:
+    except (TableError, TokensFileError, TlsFilesError) as error:
         _fail(str(error), EXIT_USAGE)
     except CannotListenError as error:
         _fail(str(error), EXIT_CANNOT_LISTEN)

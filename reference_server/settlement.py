@@ -22,6 +22,7 @@ from weakref import WeakValueDictionary
 
 from cartsync.v1 import cart_pb2, operation_pb2, outcome_pb2, service_pb2
 
+from reference_server.commits import Commits
 from reference_server.engine import claim_tokens, instants
 from reference_server.engine.cases import Decision, Situation
 from reference_server.engine.deciding import Decider
@@ -109,6 +110,11 @@ class Settlement:
         interventions: Interventions | None = None,
         pricing: CartPricing | None = None,
         promotions: Promotions | None = None,
+        *,
+        commits: Commits | None = None,
+        payment_provider: PaymentProvider | None = None,
+        payment_limiter: RateLimiter | None = None,
+        guests: Guests | None = None,
     ) -> None:
         self._store = store
         self._decider = decider
@@ -119,8 +125,14 @@ class Settlement:
         self._interventions: Interventions = interventions if interventions is not None else NoInterventions()
         self._pricing = pricing if pricing is not None else CartPricing()
         self._promotions: Promotions = promotions if promotions is not None else NoPromotions()
+        self._commits = commits if commits is not None else Commits()
+        self._payment_provider: PaymentProvider = payment_provider or NoPaymentProvider()
+        self._payment_limiter: RateLimiter = payment_limiter or NoLimit()
+        self._guests: Guests = guests or NoGuests()
         self._running: set[asyncio.Task[Any]] = set()
-        self._committing: Counter[str] = Counter()  # operations about to be charged, by principal
+        # Operations about to be charged, by principal: to the limit, and to that for saving payment methods.
+        self._committing: Counter[str] = Counter()
+        self._committing_savings: Counter[str] = Counter()
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     @property
@@ -204,8 +216,13 @@ class Settlement:
             queue_id=queue_id,
             now_us=instants.to_us(self._clock.now()),
             offers=offers_for(self._catalog, principal),
+            promotions=promotions_for(self._promotions, principal),
+            payments=payments_for(self._payment_provider, principal),
+            is_guest=self._guests.is_guest(principal),
             allowance=self._allowance(principal),
             rate_limit_delay=self._limiter.retry_delay(principal),
+            payment_allowance=self._payment_allowance(principal),
+            payment_rate_limit_delay=self._payment_limiter.retry_delay(principal),
             while_deciding=lambda sequence: self._interventions.while_deciding(principal, sequence),
         )
         decision = self._decider.decide(reading, attempts, situation)
@@ -220,27 +237,37 @@ class Settlement:
         return decision
 
     async def commit(self, principal: str, decision: Decision) -> bool:
-        """Commit and charge. What is on its way to be charged counts against the allowance of others."""
-        count = decision.charged_count
+        """Commit, charge and announce. What is on its way to be charged counts against the allowance of others."""
+        count, saving_count = decision.charged_count, decision.charged_saving_count
         self._committing[principal] += count
+        self._committing_savings[principal] += saving_count
         try:
             committed = await self._store.commit(decision.changes)
             if committed and count:
                 self._limiter.charge(principal, count)
+            if committed and saving_count:
+                self._payment_limiter.charge(principal, saving_count)
+            if committed:
+                self._commits.announce(decision.changes)
             return committed
         finally:
-            self._committing[principal] -= count
-            if not self._committing[principal]:
-                del self._committing[principal]
+            _subtract(self._committing, principal, count)
+            _subtract(self._committing_savings, principal, saving_count)
 
     def _allowance(self, principal: str) -> int | None:
         allowance = self._limiter.allowance(principal)
         return None if allowance is None else max(0, allowance - self._committing[principal])
 
+    def _payment_allowance(self, principal: str) -> int | None:
+        allowance = self._payment_limiter.allowance(principal)
+        return None if allowance is None else max(0, allowance - self._committing_savings[principal])
+
     def _allowance_gone(self, principal: str, decision: Decision) -> bool:
         """Whether others used up meanwhile what this submission counted on."""
-        allowance = self._allowance(principal)
-        return allowance is not None and decision.charged_count > allowance
+        allowance, payment_allowance = self._allowance(principal), self._payment_allowance(principal)
+        return (allowance is not None and decision.charged_count > allowance) or (
+            payment_allowance is not None and decision.charged_saving_count > payment_allowance
+        )
 
     def _turn(self, principal: str) -> asyncio.Lock:
         return self._turns.setdefault(principal, asyncio.Lock())
@@ -293,6 +320,12 @@ class Settlement:
         if contact_time_us is None or now_us - contact_time_us < instants.span_us(CONTACT_GRANULARITY):
             return
         await self._store.touch(principal, queue_id, now_us)
+
+
+def _subtract(counts: Counter[str], principal: str, count: int) -> None:
+    counts[principal] -= count
+    if not counts[principal]:
+        del counts[principal]
 
 
 def _check_store(expected_store_id: str, store_id: str) -> None:

@@ -13,11 +13,11 @@ import click
 
 from conformance.mutants.catalogue import CATALOGUE, UnknownMutantError, find
 from reference_server.assembly import StoreUnavailableError, serve
-from reference_server.catalog import CatalogError
 from reference_server.config import ConfigError, load_config
 from reference_server.credentials import TokensFileError
 from reference_server.logs import start_logging
 from reference_server.service.listener import CannotListenError, TlsFilesError
+from reference_server.tables import TableError
 
 _USAGE, _CANNOT_LISTEN, _STORE = 2, 3, 4
 
@@ -41,7 +41,7 @@ def main(name: str | None, listing: bool) -> None:
     start_logging(config.log_level)
     try:
         asyncio.run(serve(config, parts))
-    except (CatalogError, TokensFileError, TlsFilesError) as error:
+    except (TableError, TokensFileError, TlsFilesError) as error:
         _fail(error, _USAGE)
     except CannotListenError as error:
         _fail(error, _CANNOT_LISTEN)

@@ -23,11 +23,12 @@ from reference_server.control.world import (
 from reference_server.logs import log_event
 from reference_server.ports import Catalog, PaymentProvider, Promotions, RateLimiter
 from reference_server.service import listener
-from reference_server.service.calls import Admit, CallGuard, Metadata
+from reference_server.service.callers import Metadata
+from reference_server.service.calls import Admit, CallGuard
 from reference_server.service.errors import CallError
 from reference_server.storage import Store
 
-SERVICE_NAME = control_pb2.DESCRIPTOR.services_by_name["ControlService"].full_name
+SERVICE = control_pb2.DESCRIPTOR.services_by_name["ControlService"]
 SECRET_KEY = "cartsync-control-secret"  # noqa: S105 - the name of the entry, no secret
 MAX_MESSAGE_BYTES = 65_536
 
@@ -96,7 +97,7 @@ async def listen(
     """
     assert config.control_listen is not None
     guard = CallGuard(
-        f"/{SERVICE_NAME}/", admit_by_secret(config.control_secret), CONTROL_DOMAIN, log_level=logging.DEBUG
+        f"/{SERVICE.full_name}/", admit_by_secret(config.control_secret), CONTROL_DOMAIN, log_level=logging.DEBUG
     )
     server = listener.make_server([guard], MAX_MESSAGE_BYTES)
     control_pb2_grpc.add_ControlServiceServicer_to_server(
@@ -110,10 +111,10 @@ async def listen(
         server,
     )
     health = await listener.add_health(server)
-    listener.add_reflection(server, control_pb2.DESCRIPTOR, SERVICE_NAME)
+    listener.add_reflection(server, SERVICE)
     address = listener.bind(server, config.control_listen)
     await server.start()
     cleanup.push_async_callback(server.stop, 0)
-    await listener.serving(health, SERVICE_NAME)
+    await listener.serving(health, SERVICE.full_name)
     log_event(logging.WARNING, "control_listening", address=str(address), message="for tests only")
     return address

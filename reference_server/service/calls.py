@@ -1,4 +1,4 @@
-"""What stands in front of every call: who calls, how errors leave, one line in the log.
+"""What stands in front of every call: who calls, how many at a time, how errors leave, one line in the log.
 
 `CallGuard` wraps every method of the services it guards; health and reflection pass by it. Inside a handler
 `current_call()` says who is calling and takes the counts for the log line.
@@ -7,10 +7,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,13 +24,21 @@ from google.protobuf.message import DecodeError
 
 from reference_server.logs import log_event
 from reference_server.ports import BackendUnavailableError
-from reference_server.service.errors import DOMAIN, CallError, internal, request_invalid, unavailable
+from reference_server.service.call_limits import CallLimits
+from reference_server.service.callers import Metadata
+from reference_server.service.errors import (
+    DOMAIN,
+    CallError,
+    credential_invalid,
+    internal,
+    request_invalid,
+    unavailable,
+)
 from reference_server.settlement import ContendedError
 from reference_server.storage import StoreFailedError
 
 RETRY_DELAY = timedelta(seconds=1)
 
-Metadata = Sequence[tuple[str, str | bytes]]
 Admit = Callable[[Metadata], str]
 
 
@@ -39,6 +48,7 @@ class Call:
 
     method: str
     principal: str
+    check_admitted: Callable[[], None] = lambda: None  # raises CallError once the credential is no longer good
     operation_count: int = 0
     outcomes: Counter[str] = field(default_factory=Counter)
 
@@ -86,15 +96,24 @@ def decoded(message: Any, domain: str = DOMAIN) -> Any:
 class CallGuard(grpc.aio.ServerInterceptor):
     """Admits callers, turns exceptions into statuses and logs every call of the guarded services."""
 
-    def __init__(self, service_prefix: str, admit: Admit, domain: str = DOMAIN, log_level: int = logging.INFO) -> None:
-        """Guard methods whose path begins with `service_prefix`.
+    def __init__(
+        self,
+        prefixes: str | tuple[str, ...],
+        admit: Admit,
+        domain: str = DOMAIN,
+        log_level: int = logging.INFO,
+        limits: CallLimits | None = None,
+    ) -> None:
+        """Guard methods whose path begins with one of `prefixes`.
 
-        `admit` names the principal that the metadata stands for, or raises CallError.
+        `admit` names the principal that the metadata stands for, or raises CallError; `limits` says how many calls
+        of it may be in work (None: any number).
         """
-        self._prefix = service_prefix
+        self._prefixes = prefixes
         self._admit = admit
         self._domain = domain
         self._log_level = log_level
+        self._limits = limits
 
     async def intercept_service(
         self,
@@ -104,18 +123,24 @@ class CallGuard(grpc.aio.ServerInterceptor):
         """Wrap the handler of a guarded method."""
         handler = await continuation(handler_call_details)
         method = handler_call_details.method
-        if handler is None or not method.startswith(self._prefix):
+        if handler is None or not method.startswith(self._prefixes):
             return handler
         if handler.request_streaming and handler.response_streaming:
             return grpc.stream_stream_rpc_method_handler(
-                self._guarded(method, handler.stream_stream),
+                self._guarded(method, handler.stream_stream, is_stream=True),
                 request_deserializer=lenient(handler.request_deserializer),
                 response_serializer=handler.response_serializer,
             )
         # A unary request is taken as bytes and decoded once the caller is admitted: what is small on the wire may
         # be large in memory, and strangers get none of it.
+        decode = lenient(handler.request_deserializer)
+        if handler.response_streaming:
+            return grpc.unary_stream_rpc_method_handler(
+                self._guarded(method, handler.unary_stream, decode, is_stream=True),
+                response_serializer=handler.response_serializer,
+            )
         return grpc.unary_unary_rpc_method_handler(
-            self._guarded(method, handler.unary_unary, lenient(handler.request_deserializer)),
+            self._guarded(method, handler.unary_unary, decode),
             response_serializer=handler.response_serializer,
         )
 
@@ -124,6 +149,8 @@ class CallGuard(grpc.aio.ServerInterceptor):
         method: str,
         answer: Callable[[Any, Any], Awaitable[Any]],
         decode: Callable[[Any], Any] = lambda request: request,
+        *,
+        is_stream: bool = False,
     ) -> Callable[..., Awaitable[Any]]:
         async def run(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             started = time.perf_counter()
@@ -131,9 +158,12 @@ class CallGuard(grpc.aio.ServerInterceptor):
             code = grpc.StatusCode.OK
             reason = ""
             try:
-                call.principal = self._admit(tuple(context.invocation_metadata() or ()))
+                metadata = tuple(context.invocation_metadata() or ())
+                call.principal = self._admit(metadata)
+                call.check_admitted = lambda: self._check_still(call.principal, metadata)
                 _CURRENT.set(call)
-                return await answer(decoded(decode(request), self._domain), context)
+                with self._held(call.principal, is_stream):
+                    return await answer(decoded(decode(request), self._domain), context)
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
                 raise
@@ -145,6 +175,15 @@ class CallGuard(grpc.aio.ServerInterceptor):
             return await context.abort(refusal.code, refusal.message, refusal.trailing_metadata())
 
         return run
+
+    def _check_still(self, principal: str, metadata: Metadata) -> None:
+        if self._admit(metadata) != principal:
+            raise credential_invalid()
+
+    def _held(self, principal: str, is_stream: bool) -> contextlib.AbstractContextManager[None]:
+        return (
+            contextlib.nullcontext() if self._limits is None else self._limits.holding(principal, is_stream=is_stream)
+        )
 
     def _refusal(self, call: Call, error: Exception) -> CallError:
         if isinstance(error, CallError):

@@ -109,6 +109,20 @@ def principal_mismatch() -> CallError:
     )
 
 
+def not_a_guest() -> CallError:
+    """An account asks for a claim token (spec: claim/token)."""
+    return _with_info(
+        grpc.StatusCode.FAILED_PRECONDITION,
+        "Only a guest has a cart that could be claimed, and the credential is that of an account.",
+        "NOT_A_GUEST",
+    )
+
+
+def not_listed(profile: str) -> CallError:
+    """The call belongs to a profile that the policy does not list."""
+    return CallError(grpc.StatusCode.UNIMPLEMENTED, f"This server does not have the profile {profile}.")
+
+
 def stream_superseded() -> CallError:
     """A newer stream of the same queue began (spec: sync/superseded)."""
     return _with_info(
@@ -120,9 +134,22 @@ def stream_superseded() -> CallError:
 
 def unavailable(message: str, retry_delay: timedelta) -> CallError:
     """Not now; the client sends the same again after `retry_delay`."""
+    return CallError(grpc.StatusCode.UNAVAILABLE, message, details=[_retry_info(retry_delay)])
+
+
+def too_many_calls(retry_delay: timedelta) -> CallError:
+    """The principal has more calls in work than it may; nothing of this one was looked at (spec: security/flood)."""
+    return CallError(
+        grpc.StatusCode.RESOURCE_EXHAUSTED,
+        "Too many calls of this principal at a time: wait for some to end, then send the same.",
+        details=[_retry_info(retry_delay)],
+    )
+
+
+def _retry_info(retry_delay: timedelta) -> error_details_pb2.RetryInfo:
     delay = duration_pb2.Duration()
     delay.FromTimedelta(retry_delay)
-    return CallError(grpc.StatusCode.UNAVAILABLE, message, details=[error_details_pb2.RetryInfo(retry_delay=delay)])
+    return error_details_pb2.RetryInfo(retry_delay=delay)
 
 
 def internal() -> CallError:

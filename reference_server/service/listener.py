@@ -12,7 +12,7 @@ from pathlib import Path
 import grpc
 import grpc.aio
 from google.protobuf import descriptor_pb2, descriptor_pool
-from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.descriptor import FileDescriptor, ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
@@ -118,23 +118,24 @@ async def add_health(server: grpc.aio.Server) -> health.aio.HealthServicer:
     return servicer
 
 
-async def serving(servicer: health.aio.HealthServicer, service_name: str) -> None:
-    """Say that the server, and the service by its name, are ready."""
-    for name in ("", service_name):
+async def serving(servicer: health.aio.HealthServicer, *service_names: str) -> None:
+    """Say that the server, and the services by their names, are ready."""
+    for name in ("", *service_names):
         await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
 
 
-def add_reflection(server: grpc.aio.Server, service_file: FileDescriptor, service_name: str) -> None:
-    """Let tools ask for the schema of one service, and of nothing else this process knows.
+def add_reflection(server: grpc.aio.Server, *services: ServiceDescriptor) -> None:
+    """Let tools ask for the schema of the services, and of nothing else this process knows.
 
     The pool is the listener's own: the default one would show the control service to whoever asks by name
     (spec: identity/control-hidden).
     """
     pool = descriptor_pool.DescriptorPool()
-    for file in (service_file, health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR):
+    for file in (*(service.file for service in services), health_pb2.DESCRIPTOR, reflection_pb2.DESCRIPTOR):
         _add_with_imports(pool, file)
-    names = [service_name, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
-    reflection.enable_server_reflection(names, server, pool=pool)
+    names = [service.full_name for service in services]
+    health_name = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
+    reflection.enable_server_reflection([*names, health_name, reflection.SERVICE_NAME], server, pool=pool)
 
 
 def _add_with_imports(pool: descriptor_pool.DescriptorPool, file: FileDescriptor) -> None:

@@ -11,8 +11,10 @@ import grpc.aio
 from cartsync.v1 import service_pb2, service_pb2_grpc
 
 from reference_server.service.calls import current_call, decoded
+from reference_server.service.errors import not_listed
 from reference_server.service.submissions import Submissions
 from reference_server.service.sync_stream import Claims, Read, SyncStream, Write
+from reference_server.service.watching import Watches
 
 SERVER_NAME = "cartsync-reference-server"
 
@@ -22,11 +24,19 @@ MakeStream = Callable[[Submissions, Claims, str, Read, Write], SyncStream]
 class CartSyncServicer(service_pb2_grpc.CartSyncServiceServicer):
     """One small method for each call. Callers are known and errors leave by the guard in front of it."""
 
-    def __init__(self, submissions: Submissions, claims: Claims, make_stream: MakeStream, server_version: str) -> None:
+    def __init__(
+        self,
+        submissions: Submissions,
+        claims: Claims,
+        make_stream: MakeStream,
+        server_version: str,
+        watches: Watches,
+    ) -> None:
         self._submissions = submissions
         self._claims = claims
         self._make_stream = make_stream
         self._server_version = server_version
+        self._watches = watches
 
     async def SubmitOperations(
         self, request: service_pb2.SubmitOperationsRequest, context: grpc.aio.ServicerContext[Any, Any]
@@ -95,9 +105,23 @@ class CartSyncServicer(service_pb2_grpc.CartSyncServiceServicer):
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> None:
         """Answer a stream of submissions."""
+        self.check_profile("streaming")
 
         async def read() -> service_pb2.SyncRequest | None:
             message = await context.read()
             return None if message is grpc.aio.EOF else decoded(message)
 
         await self._make_stream(self._submissions, self._claims, current_call().principal, read, context.write).run()
+
+    async def WatchCart(  # type: ignore[override]  # grpc.aio takes a coroutine that writes, as well as a generator
+        self, request: service_pb2.WatchCartRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> None:
+        """Send the cart, and again whenever it has changed."""
+        self.check_profile("watch")
+        call = current_call()
+        await self._watches.watch(call.principal, request, context.write, call.check_admitted)
+
+    def check_profile(self, name: str) -> None:
+        """Raise CallError (UNIMPLEMENTED) unless the policy lists the profile."""
+        if not self._submissions.has_profile(name):
+            raise not_listed(name)

@@ -43,6 +43,10 @@ class Submissions:
         """The contract as it goes on the wire."""
         return self._policy.message()
 
+    def has_profile(self, name: str) -> bool:
+        """Whether the policy lists the profile."""
+        return self._policy.has_profile(name)
+
     def check_queue(self, principal: str, request: QueueAddress, prefix: str = "") -> None:
         """Raise CallError unless `request` names a queue of the caller's (spec: identity/expected-principal)."""
         violations = submission_checks.queue_id_violations(request.queue_id, f"{prefix}queue_id")

@@ -18,8 +18,10 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from live_server import Live, config_in, offer, refused, running, states
 
 from reference_server.assembly import REFERENCE
+from reference_server.engine.policy import PROFILES
 from reference_server.logs import JsonLines
-from reference_server.service.calls import CallGuard, Metadata
+from reference_server.service.callers import Metadata
+from reference_server.service.calls import CallGuard
 from reference_server.service.errors import credential_invalid
 from reference_server.service.submissions import Submissions
 from reference_server.settlement import ContendedError, Settled
@@ -58,7 +60,7 @@ async def test_the_policy_names_the_caller_and_the_contract(live: Live) -> None:
     answer = await live.calls.GetSyncPolicy(service_pb2.GetSyncPolicyRequest(), metadata=live.shopper("bob").metadata)
     assert answer.principal == "bob"
     assert answer.store_id
-    assert list(answer.policy.profiles) == ["core", "streaming"]
+    assert list(answer.policy.profiles) == list(PROFILES)
     assert answer.server_name
 
 

@@ -18,7 +18,8 @@ from benchmarks.kill_drain.shopping import CARTS, OFFERS, PRINCIPAL, Written
 from conformance.oracle import matching, reading, translation
 from conformance.oracle.attribution import Context
 from conformance.oracle.deciding import step
-from conformance.oracle.values import Attempt, ObservedEffect, ObservedResult, Operation
+from conformance.oracle.observations import ObservedEffect, ObservedResult
+from conformance.oracle.values import Attempt, Operation
 from conformance.oracle.world import Outcome, Shop, World, initial
 from conformance.oracle.worlds import Mismatch, Moment
 from reference_client.queue.rows import OperationRecord
@@ -86,8 +87,9 @@ def differences(written: Sequence[Written], policy: policy_pb2.SyncPolicy, accou
         answers = [told.get(operation.sequence), recorded.get(operation.sequence)]
         found, expected, world = _answers(world, shop, accounts.queue_id, operation, answers)
         yield from (f"{place}: {text}" for text in found)
-        made = [(effect.queue, effect.key, effect.cart, effect.line) for effect in effects[operation.sequence]]
-        should = [(accounts.queue_id, operation.key, expected.cart, expected.line)] if expected.changed else []
+        made = [(effect.queue, effect.key, effect.cart, effect.touch) for effect in effects[operation.sequence]]
+        changed = expected.place.cart if expected.place is not None and expected.changed else None
+        should = [(accounts.queue_id, operation.key, changed, expected.line)] if changed is not None else []
         if made != should:
             yield f"{place}: the ledger lists {len(made)} effects {made}, the oracle's are {should}"
     yield from _final(world, shop, accounts)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from cartsync.v1 import operation_pb2
 
-from conformance.oracle.values import Add, Adjust, CartIntent, Money, Offer, Remove, Set, Stock
+from conformance.oracle.values import Add, Adjust, LineIntent, Money, Offer, Remove, Set, Stock
 from reference_client import CartClient, Price, intents
 
 PRINCIPAL = "kill-drain"
@@ -27,15 +27,15 @@ class Written:
 
     key: str
     sequence: int
-    intent: CartIntent
+    intent: LineIntent
 
 
-def draw_intents(draw: random.Random, count: int) -> list[CartIntent]:
+def draw_intents(draw: random.Random, count: int) -> list[LineIntent]:
     """Mostly adds, some changes of mind, some that cannot be had."""
     return [_draw_intent(draw) for _ in range(count)]
 
 
-def _draw_intent(draw: random.Random) -> CartIntent:
+def _draw_intent(draw: random.Random) -> LineIntent:
     cart, sku = draw.choice(CARTS), draw.choice([*OFFERS, "NOT-SOLD"])
     stock = draw.choice((Stock.EXACT, Stock.CLAMP))
     match draw.choices(("add", "adjust", "set", "remove"), (60, 20, 12, 8))[0]:
@@ -49,7 +49,7 @@ def _draw_intent(draw: random.Random) -> CartIntent:
             return Remove(cart, sku)
 
 
-def write_down(client: CartClient, drawn: Sequence[CartIntent]) -> list[Written]:
+def write_down(client: CartClient, drawn: Sequence[LineIntent]) -> list[Written]:
     """Writes the intents down on the device, in order."""
     written: list[Written] = []
     for first in range(0, len(drawn), _TRANSACTION):
@@ -59,7 +59,7 @@ def write_down(client: CartClient, drawn: Sequence[CartIntent]) -> list[Written]
     return written
 
 
-def _operation(intent: CartIntent) -> operation_pb2.CartOperation:
+def _operation(intent: LineIntent) -> operation_pb2.CartOperation:
     """The intent as the client wants it."""
     cart, sku = intent.cart, intent.sku
     match intent:

@@ -20,15 +20,13 @@ from cartsync.v1 import outcome_pb2, policy_pb2, reason_pb2, service_pb2
 from benchmarks.real_orders.feed import PriceFeed
 from benchmarks.real_orders.playing import CURRENCY, Captured
 from conformance.oracle import Judge, Refutation, translation
+from conformance.oracle.observations import ObservedAnswer, ObservedOutcome, ObservedResult
 from conformance.oracle.values import (
     Add,
     Attempt,
-    CartIntent,
     Limits,
+    LineIntent,
     Money,
-    ObservedAnswer,
-    ObservedOutcome,
-    ObservedResult,
     Offer,
     Operation,
     PriceChanged,
@@ -191,7 +189,7 @@ def _offer(price: int) -> Offer:
     return Offer(Money(CURRENCY, price))
 
 
-def _revealed_price(intent: CartIntent, seen: ObservedOutcome) -> Money | None:
+def _revealed_price(intent: LineIntent, seen: ObservedOutcome) -> Money | None:
     """The price an add was decided at, as its outcome says; None where no price mattered."""
     if not isinstance(intent, Add) or seen.line is None:
         return seen.details.price

@@ -23,7 +23,7 @@ from benchmarks.real_orders.orders import OrderLine
 from benchmarks.real_orders.recording import Recording
 from benchmarks.real_orders.relay import Relay
 from benchmarks.real_orders.waiting_line import WaitingLine
-from conformance.oracle.values import Add, CartIntent, Money, Remove, Set
+from conformance.oracle.values import Add, LineIntent, Money, Remove, Set
 from conformance.wire.shop import Shop
 from reference_client import CartClient, ClientError, Price, SyncStatus
 from reference_client.drainer.drainer import Tally
@@ -47,7 +47,7 @@ class Captured:
 
     key: str
     sequence: int
-    intent: CartIntent
+    intent: LineIntent
     while_down: bool
     """The link was down when it was written down."""
 
@@ -81,7 +81,7 @@ def principal_of(customer: str) -> str:
     return f"customer-{customer}"
 
 
-def intent_for(line: OrderLine, held: int, consent: int | None = None) -> CartIntent:
+def intent_for(line: OrderLine, held: int, consent: int | None = None) -> LineIntent:
     """What the shopper wants. `held`: how many of the product the shopper sees in the cart.
 
     `consent`: the shopper agrees to a price so many percent above the one seen, and to no higher one; None: to any.
@@ -97,7 +97,7 @@ def intent_for(line: OrderLine, held: int, consent: int | None = None) -> CartIn
     return Remove(CART, line.sku)
 
 
-def write_down(client: CartClient, intent: CartIntent) -> Enqueued:
+def write_down(client: CartClient, intent: LineIntent) -> Enqueued:
     """Writes one of the intents made above down on a device."""
     match intent:
         case Add(cart, sku, quantity, Money(currency, minor), limit):

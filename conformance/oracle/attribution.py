@@ -9,16 +9,35 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from conformance.oracle.cart_rules import RULES
-from conformance.oracle.values import Add, Adjust, Attempt, Discard, ObservedResult, Set, State, Stock
+from conformance.oracle.observations import ObservedResult
+from conformance.oracle.resources import profile_of
+from conformance.oracle.rules import rules_of
+from conformance.oracle.values import (
+    Add,
+    AddToWishlist,
+    Adjust,
+    ApplyCoupon,
+    Attempt,
+    ClaimGuestCart,
+    DeletePaymentMethod,
+    Discard,
+    RemoveCoupon,
+    RemoveFromWishlist,
+    SavePaymentMethod,
+    Set,
+    State,
+    Stock,
+)
 from conformance.oracle.world import Answer, Queue, Record, Shop, World
 
-_RULE_OF_REASON = {reason: slug for reason, slug, _ in RULES} | {
+_RULE_OF_REASON = {
     "KEY_REUSED": "deciding/key-reused",
     "UNSUPPORTED_FEATURE": "deciding/unsupported-feature",
     "UNSUPPORTED_INTENT": "deciding/unsupported-intent",
     "OPERATION_TOO_LARGE": "deciding/too-large",
     "MALFORMED": "deciding/malformed",
+    "CARD_NUMBER_REFUSED": "security/identifiers-exempt",
+    "PRINCIPAL_CLAIMED": "claim/guest-closed",
     "QUARANTINED": "poison/internal-deferred",
     "INTERNAL": "poison/internal-deferred",
 }
@@ -278,7 +297,22 @@ def _judged_otherwise(miss: Miss) -> str:
 
 
 def _without_backend(miss: Miss) -> str:
-    return "backend/deferred" if _raises(miss) else "stock/decrease-free"
+    """Deferred for a backing service that is there, or that it does not need."""
+    match miss.attempt.operation.intent:
+        case ApplyCoupon():
+            return "coupons/backend"
+        case RemoveCoupon():
+            return "coupons/remove-free"
+        case AddToWishlist() | RemoveFromWishlist():
+            return "wishlist/any-product"
+        case SavePaymentMethod() | DeletePaymentMethod():
+            return "payment/backend"
+        case ClaimGuestCart():
+            return "claim/backend"
+        case _ if profile_of(miss.attempt.operation.intent) != "core":
+            return miss.answer.outcome.rule
+        case _:
+            return "backend/deferred" if _raises(miss) else "stock/decrease-free"
 
 
 def _raises(miss: Miss) -> bool:
@@ -290,7 +324,7 @@ def _raises(miss: Miss) -> bool:
         case Adjust(delta=delta):
             return delta > 0
         case Set(cart=cart, sku=sku, quantity=quantity):
-            return quantity > miss.world.cart(cart).quantity(sku)
+            return quantity > miss.world.cart(cart, miss.shop.owner(miss.queue_id)).quantity(sku)
         case _:
             return False
 
@@ -298,13 +332,16 @@ def _raises(miss: Miss) -> bool:
 def _refused_without_cause(miss: Miss) -> str:
     expected, reason = miss.answer.outcome, miss.reason
     intent = miss.attempt.operation.intent
+    own = {name: slug for name, slug, _ in rules_of(intent)}
+    if profile_of(intent) != "core":
+        return own.get(reason) or _RULE_OF_REASON.get(reason) or expected.rule
     if reason in _NEED_A_RAISE and not _raises(miss):
         return "stock/decrease-free"
-    if reason == "INSUFFICIENT_INVENTORY" and getattr(intent, "stock", None) is Stock.CLAMP:
-        return "stock/clamp"
+    if reason == "INSUFFICIENT_INVENTORY":
+        return "stock/clamp" if getattr(intent, "stock", None) is Stock.CLAMP else "stock/exact"
     if reason == "LINE_CHANGED":
         return "guard/own-queue"
-    if reason == "CART_NOT_FOUND":
-        makers = {change.queue for change in miss.world.cart(expected.cart).changes}
+    if reason == "CART_NOT_FOUND" and expected.place is not None:
+        makers = {change.author.queue for change in miss.world.resource(expected.place).past.changes}
         return miss.context.trouble or ("cart/shared" if miss.queue_id not in makers else "cart/missing-cart")
-    return _RULE_OF_REASON.get(reason, expected.rule)
+    return own.get(reason) or _RULE_OF_REASON.get(reason) or expected.rule

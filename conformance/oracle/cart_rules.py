@@ -1,26 +1,23 @@
-"""Step 12 of chapter 3: the cart rules of chapters 5 and 6, in the order of table 6.1.
-
-Each rule looks at one `Bid`, an intent against the cart as it is, and gives the details of its refusal, or None
-when it has nothing against it. The first rule that refuses decides (spec: deciding/refusal-order).
-"""
+"""The rules of lines, chapters 5 and 6, in the order of table 6.1."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from conformance.oracle.carts import Cart
+from conformance.oracle.revisions import Author
+from conformance.oracle.rulings import Effect, Rules
 from conformance.oracle.values import (
     NO_DETAILS,
     Add,
     Adjust,
     Adjustment,
-    CartIntent,
     Clamped,
     Details,
     Floored,
     Limits,
     Line,
+    LineIntent,
     Offer,
     PriceChanged,
     Remove,
@@ -35,7 +32,7 @@ class Bid:
     `guard_trips` settles a guard that the bounds of revisions leave open.
     """
 
-    intent: CartIntent
+    intent: LineIntent
     queue: str
     cart: Cart
     offer: Offer | None
@@ -64,6 +61,11 @@ class Bid:
     def raises(self) -> bool:
         """Whether it would leave the line with more than it has (chapter 6.1). Every add does."""
         return isinstance(self.intent, Add) or self.wanted > self.before
+
+    @property
+    def clamps(self) -> bool:
+        """Whether it takes what there is."""
+        return not isinstance(self.intent, Remove) and self.intent.stock is Stock.CLAMP
 
 
 def cart_closed(bid: Bid) -> Details | None:
@@ -120,18 +122,27 @@ def line_limit_exceeded(bid: Bid) -> Details | None:
     return NO_DETAILS if too_many or one_line_too_many else None
 
 
-def insufficient_inventory(bid: Bid) -> Details | None:
-    """spec: stock/exact, stock/clamp-to-nothing"""
+def not_enough(bid: Bid) -> Details | None:
+    """spec: stock/exact"""
+    available = _stock_below(bid)
+    return Details(available=available) if available is not None and not bid.clamps else None
+
+
+def nothing_to_grant(bid: Bid) -> Details | None:
+    """spec: stock/clamp-to-nothing"""
+    available = _stock_below(bid)
+    stuck = available is not None and bid.clamps and available <= bid.before
+    return Details(available=available) if stuck else None
+
+
+def _stock_below(bid: Bid) -> int | None:
+    """The stock, where it does not cover what a bid would raise its line to."""
     if not bid.raises or bid.offer is None or bid.offer.available is None:
         return None
-    available = bid.offer.available
-    if bid.wanted <= available:
-        return None
-    clamps = not isinstance(bid.intent, Remove) and bid.intent.stock is Stock.CLAMP
-    return None if clamps and available > bid.before else Details(available=available)
+    return bid.offer.available if bid.wanted > bid.offer.available else None
 
 
-RULES: tuple[tuple[str, str, Callable[[Bid], Details | None]], ...] = (
+RULES: Rules[Bid] = (
     ("CART_CLOSED", "cart/closed", cart_closed),
     ("CART_NOT_FOUND", "cart/missing-cart", cart_not_found),
     ("LINE_CHANGED", "guard/refuses", line_changed),
@@ -140,24 +151,13 @@ RULES: tuple[tuple[str, str, Callable[[Bid], Details | None]], ...] = (
     ("CURRENCY_MISMATCH", "price/currency", currency_mismatch),
     ("PRICE_ABOVE_LIMIT", "price/limit", price_above_limit),
     ("LINE_LIMIT_EXCEEDED", "limits/line-quantity", line_limit_exceeded),
-    ("INSUFFICIENT_INVENTORY", "stock/exact", insufficient_inventory),
+    ("INSUFFICIENT_INVENTORY", "stock/exact", not_enough),
+    ("INSUFFICIENT_INVENTORY", "stock/clamp-to-nothing", nothing_to_grant),
 )
-"""Reason, requirement and rule, in the order in which they decide."""
 
 
-def refusals(bid: Bid) -> list[tuple[str, str, Details]]:
-    """Every refusal that applies, in order: reason, requirement, details."""
-    found: list[tuple[str, str, Details]] = []
-    for reason, slug, rule in RULES:
-        details = rule(bid)
-        if details is not None:
-            clamped = reason == "INSUFFICIENT_INVENTORY" and getattr(bid.intent, "stock", None) is Stock.CLAMP
-            found.append((reason, "stock/clamp-to-nothing" if clamped else slug, details))
-    return found
-
-
-def effect(bid: Bid) -> tuple[Line, frozenset[Adjustment], str]:
-    """What an intent that no rule refuses does: the line, the adjustments, and the requirement that says so."""
+def effect(bid: Bid, author: Author) -> Effect[Cart]:
+    """What an intent that no rule refuses does to the cart."""
     intent, before = bid.intent, bid.before
     after, adjustments = bid.wanted, set[Adjustment]()
     match intent:
@@ -177,4 +177,7 @@ def effect(bid: Bid) -> tuple[Line, frozenset[Adjustment], str]:
     if bid.raises and bid.offer is not None and bid.offer.available is not None and after > bid.offer.available:
         adjustments.add(Clamped(after, bid.offer.available))
         rule, after = "stock/clamp", bid.offer.available
-    return Line(intent.sku, before, after), frozenset(adjustments), rule
+    line = Line(intent.sku, before, after)
+    currency = bid.offer.price.currency if bid.offer is not None else ""
+    changed = bid.cart.changed(author, currency, line) if before != after else None
+    return Effect(rule, changed, line, frozenset(adjustments))

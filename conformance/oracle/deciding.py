@@ -1,33 +1,30 @@
 """Chapter 3 as code: what may be answered to one attempt, and the world after it.
 
 `step` walks the table of chapter 3 from the top. Behind the watermark the record answers (step 1); above the next
-sequence there is a gap (step 2); what is next in line meets `LADDER`, steps 3 to 11, and then the cart rules.
+sequence there is a gap (step 2); what is next in line meets `LADDER`, steps 3 to 13, and then the rules of its intent
+(`ruling.py`).
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from conformance.oracle import cart_rules
+from conformance.oracle.card_numbers import fields_with_card_number, payload
+from conformance.oracle.cases import Case, cases
+from conformance.oracle.ranges import wrong_fields
+from conformance.oracle.resources import profile_of
+from conformance.oracle.rules import effect_of, needs_backend, refusals_of
 from conformance.oracle.values import (
     NO_DETAILS,
-    Add,
-    Adjust,
     Attempt,
-    CartIntent,
+    ClaimGuestCart,
     Details,
     Discard,
-    Money,
-    Operation,
-    Remove,
-    Set,
+    SavePaymentMethod,
     State,
-    Stock,
 )
-from conformance.oracle.world import Answer, Outcome, Queue, Record, Shop, World
+from conformance.oracle.world import Answer, Claim, Kind, Outcome, Place, Queue, Record, Scope, Shop, World
 
 Branch = tuple[Answer, World]
 
@@ -37,7 +34,7 @@ def step(world: World, shop: Shop, queue_id: str, attempt: Attempt) -> tuple[Bra
     queue = world.queue(queue_id)
     sequence = attempt.operation.sequence
     if sequence <= queue.watermark:
-        return tuple(_decided_already(world, shop, queue_id, attempt.operation))
+        return tuple(_decided_already(world, shop, queue_id, attempt))
     if sequence > queue.watermark + 1:
         return ((Answer(gap(queue)), world),)
     return tuple(_next_in_line(world, shop, queue_id, attempt))
@@ -56,12 +53,13 @@ def not_looked_at(stopper: Answer) -> Answer:
     return Answer(Outcome(State.DEFERRED, slug, "PREDECESSOR_NOT_DECIDED"))
 
 
-def _decided_already(world: World, shop: Shop, queue_id: str, operation: Operation) -> Iterator[Branch]:
+def _decided_already(world: World, shop: Shop, queue_id: str, attempt: Attempt) -> Iterator[Branch]:
     """Step 1: duplicates first, before anything that could refuse (spec: deciding/duplicates-first)."""
     queue = world.queue(queue_id)
+    operation = attempt.operation
     record = queue.records[operation.sequence - 1]
     if not record.pruned:
-        yield _from_record(record, operation), world
+        yield _from_record(shop, record, attempt), world
     if shop.may_be_pruned(record):
         records = list(queue.records)
         records[operation.sequence - 1] = replace(record, pruned=True)
@@ -70,10 +68,10 @@ def _decided_already(world: World, shop: Shop, queue_id: str, operation: Operati
         yield Answer(purged, record=operation.sequence), after
 
 
-def _from_record(record: Record, operation: Operation) -> Answer:
-    recorded = record.operation
+def _from_record(shop: Shop, record: Record, attempt: Attempt) -> Answer:
+    recorded, operation = record.operation, attempt.operation
     if recorded.key == operation.key:
-        if recorded.payload == operation.payload:
+        if record.payload == payload(shop.limits, attempt):
             return Answer(record.outcome, replayed=True, record=operation.sequence)
         mismatch = Outcome(State.CONFLICT, "deciding/payload-mismatch", "PAYLOAD_MISMATCH")
         return Answer(mismatch, record=operation.sequence)
@@ -84,37 +82,6 @@ def _from_record(record: Record, operation: Operation) -> Answer:
     else:
         slug = "deciding/sequence-conflict"
     return Answer(Outcome(State.CONFLICT, slug, "SEQUENCE_CONFLICT"), record=operation.sequence)
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """An attempt that is next in line. `reused` and `guard_trips` settle what the world leaves open."""
-
-    world: World
-    shop: Shop
-    queue_id: str
-    attempt: Attempt
-    reused: bool
-    guard_trips: bool
-
-    @property
-    def operation(self) -> Operation:
-        """The operation attempted."""
-        return self.attempt.operation
-
-    @property
-    def is_discard(self) -> bool:
-        """A discard takes steps 3 and 5 only."""
-        return isinstance(self.operation.intent, Discard)
-
-    @property
-    def bid(self) -> cart_rules.Bid | None:
-        """The intent against its cart; None when it is on no cart."""
-        intent = self.operation.intent
-        if intent is None or isinstance(intent, Discard):
-            return None
-        cart, offer = self.world.cart(intent.cart), self.shop.offer(intent.sku)
-        return cart_rules.Bid(intent, self.queue_id, cart, offer, self.shop.limits, self.guard_trips)
 
 
 Refusal = tuple[State, str, str, Details]
@@ -133,14 +100,39 @@ def chain_broken(case: Case) -> Refusal | None:
 
 def rate_limited(case: Case) -> Refusal | None:
     """spec: rate/deferred, rate/exempt"""
-    if case.is_discard or case.world.allowance is None or case.world.allowance > 0:
+    if case.is_discard or case.world.allowance(case.principal, Scope.ALL) != 0:
         return None
     return (State.DEFERRED, "RATE_LIMITED", "rate/deferred", NO_DETAILS)
+
+
+def saving_limited(case: Case) -> Refusal | None:
+    """spec: payment/rate-limited"""
+    saves = isinstance(case.operation.intent, SavePaymentMethod) and knows(case)
+    if not saves or case.world.allowance(case.principal, Scope.PAYMENT_METHODS) != 0:
+        return None
+    return (State.DEFERRED, "RATE_LIMITED", "payment/rate-limited", NO_DETAILS)
 
 
 def key_reused(case: Case) -> Refusal | None:
     """spec: deciding/key-reused"""
     return (State.REJECTED, "KEY_REUSED", "deciding/key-reused", NO_DETAILS) if case.reused else None
+
+
+def card_number(case: Case) -> Refusal | None:
+    """spec: security/card-number-refused, address/card-number, payment/card-number"""
+    fields = fields_with_card_number(case.shop.limits, case.attempt)
+    if not fields:
+        return None
+    slugs = {"put_address": "address/card-number", "save_payment_method": "payment/card-number"}
+    slug = slugs.get(min(fields).split(".")[0], "security/card-number-refused")
+    return (State.REJECTED, "CARD_NUMBER_REFUSED", slug, Details(wrong_fields=fields))
+
+
+def guest_claimed(case: Case) -> Refusal | None:
+    """spec: claim/guest-closed"""
+    if case.is_discard or case.world.claim(case.principal) is None:
+        return None
+    return (State.REJECTED, "PRINCIPAL_CLAIMED", "claim/guest-closed", NO_DETAILS)
 
 
 def feature_missing(case: Case) -> Refusal | None:
@@ -152,11 +144,18 @@ def feature_missing(case: Case) -> Refusal | None:
     return (State.REJECTED, "UNSUPPORTED_FEATURE", "deciding/unsupported-feature", details)
 
 
+def knows(case: Case) -> bool:
+    """Whether the server knows the intent: there is one, of a profile that it lists."""
+    profile = profile_of(case.operation.intent)
+    return profile == "core" or profile in case.shop.limits.profiles
+
+
 def intent_unknown(case: Case) -> Refusal | None:
-    """spec: deciding/unsupported-intent"""
-    if case.operation.intent is not None:
+    """spec: deciding/unsupported-intent, compat/unlisted-profile"""
+    if knows(case):
         return None
-    return (State.REJECTED, "UNSUPPORTED_INTENT", "deciding/unsupported-intent", NO_DETAILS)
+    slug = "deciding/unsupported-intent" if case.operation.intent is None else "compat/unlisted-profile"
+    return (State.REJECTED, "UNSUPPORTED_INTENT", slug, NO_DETAILS)
 
 
 def too_large(case: Case) -> Refusal | None:
@@ -166,15 +165,20 @@ def too_large(case: Case) -> Refusal | None:
     return (State.REJECTED, "OPERATION_TOO_LARGE", "deciding/too-large", NO_DETAILS)
 
 
+_SLUGS_OF_MALFORMED = {"address_book": "address/field-limits", "payment_methods": "payment/fields"}
+
+
 def malformed(case: Case) -> Refusal | None:
-    """spec: deciding/malformed"""
+    """spec: deciding/malformed, address/field-limits, address/mask-checked, payment/fields"""
     intent = case.operation.intent
     if intent is None or isinstance(intent, Discard):
         return None
     wrong = wrong_fields(intent)
     if not wrong:
         return None
-    return (State.REJECTED, "MALFORMED", "deciding/malformed", Details(wrong_fields=wrong))
+    slug = _SLUGS_OF_MALFORMED.get(profile_of(intent), "deciding/malformed")
+    slug = "address/mask-checked" if "put_address.update_mask" in wrong else slug
+    return (State.REJECTED, "MALFORMED", slug, Details(wrong_fields=wrong))
 
 
 def expired(case: Case) -> Refusal | None:
@@ -182,163 +186,107 @@ def expired(case: Case) -> Refusal | None:
     age = case.attempt.age
     if case.is_discard or age is None or age <= case.shop.limits.replay_window:
         return None
-    slug = "retention/window-enforced" if case.shop.backend_available else "retention/window-before-backend"
+    answers = case.shop.answers(case.principal)
+    slug = "retention/window-enforced" if answers else "retention/window-before-backend"
     return (State.REJECTED, "REPLAY_WINDOW_EXPIRED", slug, NO_DETAILS)
 
 
 def backend_away(case: Case) -> Refusal | None:
-    """spec: backend/deferred, stock/decrease-free"""
-    bid = case.bid
-    if bid is None or case.shop.backend_available or not bid.raises:
+    """spec: backend/deferred, coupons/backend, payment/backend, claim/backend, stock/decrease-free"""
+    if case.shop.answers(case.principal):
         return None
-    return (State.DEFERRED, "BACKEND_UNAVAILABLE", "backend/deferred", NO_DETAILS)
+    slug = needs_backend(case)
+    return (State.DEFERRED, "BACKEND_UNAVAILABLE", slug, NO_DETAILS) if slug else None
 
 
 LADDER: tuple[Callable[[Case], Refusal | None], ...] = (
     chain_broken,  # 3
     rate_limited,  # 4
+    saving_limited,  # 4
     key_reused,  # 5
-    feature_missing,  # 6
-    intent_unknown,  # 7
-    too_large,  # 8
-    malformed,  # 9
-    expired,  # 10
-    backend_away,  # 11
+    card_number,  # 6
+    guest_claimed,  # 7
+    feature_missing,  # 8
+    intent_unknown,  # 9
+    too_large,  # 10
+    malformed,  # 11
+    expired,  # 12
+    backend_away,  # 13
 )
-
-_CART_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_CURRENCY = re.compile(r"[A-Z]{3}")
-_FIELD_NAMES = {Add: "add_item", Adjust: "adjust_quantity", Set: "set_quantity", Remove: "remove_item"}
-
-
-def wrong_fields(intent: CartIntent) -> frozenset[str]:
-    """The fields that are missing or out of the range their comments give, by their path from the operation."""
-    wrong: set[str] = set()
-    if not _CART_ID.fullmatch(intent.cart):
-        wrong.add("cart_id")
-    if not _is_sku(intent.sku):
-        wrong.add("sku")
-    match intent:
-        case Add(quantity=quantity, observed=observed, limit=limit):
-            wrong |= {"quantity"} if quantity < 1 else set()
-            wrong |= {"observed_unit_price"} if observed is None or not _is_money(observed) else set()
-            wrong |= {"max_unit_price"} if limit is not None and not _is_money(limit) else set()
-        case Adjust(delta=delta):
-            wrong |= {"delta"} if delta == 0 else set()
-        case Set(quantity=quantity):
-            wrong |= {"quantity"} if quantity < 0 else set()
-        case Remove():
-            pass
-    if not isinstance(intent, Remove) and intent.stock is Stock.UNSPECIFIED:
-        wrong.add("quantity_policy")
-    if not isinstance(intent, Add) and intent.guard is not None and intent.guard < 0:
-        wrong.add("unless_changed_since")
-    return frozenset(f"{_FIELD_NAMES[type(intent)]}.{field}" for field in wrong)
-
-
-def _is_sku(text: str) -> bool:
-    inner = 1 <= len(text) <= 64 and " " not in (text[0], text[-1])
-    return inner and all(unicodedata.category(character) != "Cc" for character in text)
-
-
-def _is_money(money: Money) -> bool:
-    return bool(_CURRENCY.fullmatch(money.currency)) and money.minor >= 0
 
 
 def _next_in_line(world: World, shop: Shop, queue_id: str, attempt: Attempt) -> Iterator[Branch]:
-    for reused in _reuse(world.queue(queue_id), shop, attempt.operation):
-        for trips in _guard(world, queue_id, attempt.operation):
-            case = Case(world, shop, queue_id, attempt, reused, trips)
-            outcome = _outcome(case)
-            yield Answer(outcome), _after(case, outcome)
+    branches: dict[Branch, None] = {}  # several cases may come out the same
+    for case in cases(world, shop, queue_id, attempt):
+        branches[_branch(case)] = None
+    yield from branches
 
 
-def _reuse(queue: Queue, shop: Shop, operation: Operation) -> tuple[bool, ...]:
-    """Whether the key counts as recorded under another sequence; both where its record is or may be pruned."""
-    holders = [record for record in queue.records if record.operation.key == operation.key]
-    if any(not shop.may_be_pruned(record) for record in holders):
-        return (True,)
-    discarded = any(
-        isinstance(record.operation.intent, Discard) and record.operation.intent.discarded_key == operation.key
-        for record in queue.records
-    )
-    return (False, True) if holders or discarded else (False,)
-
-
-def _guard(world: World, queue_id: str, operation: Operation) -> tuple[bool, ...]:
-    """Whether the guard trips; both while the revision of the change in question is not known closely enough."""
-    intent = operation.intent
-    if not isinstance(intent, Adjust | Set | Remove) or intent.guard is None:
-        return (False,)
-    cart = world.cart(intent.cart)
-    number = cart.last_foreign_change(intent.sku, queue_id)
-    if number is None:
-        return (False,)
-    low, high = cart.bounds(number)
-    if low > intent.guard:
-        return (True,)
-    return (False,) if high is not None and high <= intent.guard else (True, False)
-
-
-def _outcome(case: Case) -> Outcome:
-    """The outcome of an attempt next in line: the first refusal there is, or what the operation does."""
+def _branch(case: Case) -> Branch:
+    """The outcome of an attempt next in line, and the world after it: the first refusal there is, or its effect."""
     refused = [refusal for rule in LADDER if (refusal := rule(case)) is not None]
-    bid = case.bid
-    in_cart = cart_rules.refusals(bid) if bid is not None else []
-    refused += [(State.REJECTED, reason, slug, details) for reason, slug, details in in_cart]
-    cart_id, number = _judged_at(case)
+    refused += [(State.REJECTED, reason, slug, details) for reason, slug, details in refusals_of(case)]
+    place = case.place if knows(case) else None
+    number = case.world.resource(place).past.number if place is not None else 0
     if refused:
         (state, reason, slug, details), *later = refused
         final = state is State.REJECTED
-        return Outcome(
+        outcome = Outcome(
             state,
             slug,
             reason,
-            cart=cart_id if final else "",
+            place=place if final else None,
             number=number if final else 0,
             details=details,
             also_refused_by=frozenset(reason for _, reason, _, _ in later),
         )
-    if bid is None:
-        return Outcome(State.APPLIED, "discard/cancels-undecided")  # no other intent is on no cart and unrefused
-    line, adjustments, slug = cart_rules.effect(bid)
-    changed = line.before != line.after
-    return Outcome(
+        return Answer(outcome), _recorded(case, outcome) if final else case.world
+    effect = effect_of(case)
+    changed = effect.resource is not None
+    outcome = Outcome(
         State.APPLIED,
-        slug,
-        cart=cart_id,
+        effect.rule,
+        place=place,
         number=number + 1 if changed else number,
         changed=changed,
-        line=line,
-        adjustments=adjustments,
+        line=effect.line,
+        adjustments=effect.adjustments,
+        claimed=effect.claimed,
     )
+    world = _recorded(case, outcome)
+    if place is not None and effect.resource is not None:
+        world = world.with_resource(place, effect.resource)
+    if isinstance(case.operation.intent, ClaimGuestCart):
+        world = _guest_closed(case, case.operation.intent, world)
+    return Answer(outcome), world
 
 
-def _judged_at(case: Case) -> tuple[str, int]:
-    """The cart an operation names, and the number of its last change (spec: revision/judged-at)."""
-    bid = case.bid
-    if bid is None or not _CART_ID.fullmatch(bid.intent.cart):
-        return "", 0
-    return bid.intent.cart, bid.cart.change_number
-
-
-def _after(case: Case, outcome: Outcome) -> World:
-    """The world after an outcome: record, effect and watermark together, or nothing at all."""
-    if not outcome.state.final:
-        return case.world
+def _recorded(case: Case, outcome: Outcome) -> World:
+    """The world with a final outcome recorded, the watermark moved and the rate limits charged."""
     operation, world, shop = case.operation, case.world, case.shop
     queue = world.queue(case.queue_id)
-    record = Record(operation, outcome, shop.now, shop.crash_count)
+    record = Record(operation, payload(shop.limits, case.attempt), outcome, shop.now, shop.crash_count)
     intent = operation.intent
     last_key = intent.discarded_key if isinstance(intent, Discard) else operation.key
     world = world.with_queue(case.queue_id, Queue((*queue.records, record), last_key))
-    if world.allowance is not None and not case.is_discard:
-        world = replace(world, allowance=max(0, world.allowance - 1))
-    if outcome.changed and outcome.line is not None:
-        cart = world.cart(outcome.cart)
-        offer = shop.offer(outcome.line.sku)
-        currency = offer.price.currency if offer is not None else ""
-        world = world.with_cart(
-            outcome.cart, cart.changed(case.queue_id, operation.sequence, operation.key, outcome.line, currency)
-        )
+    if case.is_discard:
+        return world
+    saves = isinstance(intent, SavePaymentMethod) and knows(case)
+    for scope in (Scope.ALL, Scope.PAYMENT_METHODS) if saves else (Scope.ALL,):
+        allowance = world.allowance(case.principal, scope)
+        if allowance is not None:
+            world = world.with_allowance(case.principal, scope, max(0, allowance - 1))
     return world
+
+
+def _guest_closed(case: Case, intent: ClaimGuestCart, world: World) -> World:
+    """The world after a claim: the guest takes no new operation, and its cart is closed (spec: claim/guest-closed)."""
+    guest = case.shop.guest_of(intent.token)
+    if guest is None:
+        return world
+    before = world.claim(guest)
+    carts = (before.carts if before is not None else frozenset()) | {intent.guest_cart}
+    world = world.with_claim(guest, Claim(case.principal, carts))
+    place = Place(guest, Kind.CART, intent.guest_cart)
+    cart = world.cart(intent.guest_cart, guest)
+    return world.with_resource(place, cart.after_closing()) if cart.exists else world

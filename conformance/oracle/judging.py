@@ -10,20 +10,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
-from conformance.oracle import matching, reading
+from conformance.oracle import listings, matching, reading
 from conformance.oracle.attribution import Context
 from conformance.oracle.deciding import step
-from conformance.oracle.values import (
-    Limits,
+from conformance.oracle.observations import (
+    ObservedAddressBook,
     ObservedAnswer,
     ObservedCart,
     ObservedEffect,
     ObservedLookup,
-    Offer,
-    State,
-    Submission,
+    ObservedPaymentMethods,
+    ObservedWishlist,
 )
-from conformance.oracle.world import Shop, World, initial
+from conformance.oracle.values import CardDetails, Limits, Offer, Promotion, State, Submission
+from conformance.oracle.world import SOLE, Kind, Place, Scope, Shop, World, initial
 from conformance.oracle.worlds import Mismatch, Moment, Part, closure, grounded, launched, play
 
 
@@ -51,6 +51,14 @@ _SHOW_A_RACE = frozenset(
 """What a lost race looks like when it is taken for one submission after the other."""
 
 
+_RACES_OF = {
+    Kind.WISHLIST: ("wishlist/concurrent", "wishlist/revision"),
+    Kind.ADDRESS_BOOK: ("address/concurrent", "address/revision"),
+    Kind.PAYMENT_METHODS: ("payment/concurrent", "payment/revision"),
+}
+"""What a race of queues breaks in what is no cart, and what else it may look like."""
+
+
 def _least_watermark(answer: ObservedAnswer) -> int:
     """The watermark that covers every final outcome of an answer."""
     finals = [r.outcome.sequence for r in answer.results if matching.is_final(r.outcome.state)]
@@ -63,7 +71,10 @@ def _unobserved(moment: Moment) -> World:
 
 
 class Judge:
-    """The possible worlds of one principal, and the shop around them."""
+    """The possible worlds of one principal, or of an account and its guests, and the shop around them.
+
+    Principals go by names of the plan's own; the one that needs no naming is `SOLE`.
+    """
 
     def __init__(self, limits: Limits | None = None) -> None:
         self.worlds: frozenset[World] = frozenset({initial()})
@@ -79,20 +90,39 @@ class Judge:
         self._close()
         self.shop = self.shop.with_offer(sku, offer)
 
-    def backend_set(self, available: bool) -> None:
-        """Backing services answer, or do not."""
+    def promotion_put(self, code: str, promotion: Promotion | None) -> None:
+        """A promotion is in force; None: withdrawn."""
         self._close()
-        self.shop = replace(self.shop, backend_available=available)
+        self.shop = self.shop.with_promotion(code, promotion)
 
-    def rate_limited(self, remaining: int | None) -> None:
+    def card_told(self, provider: str, token: str, card: CardDetails | None) -> None:
+        """The payment provider was told of a token; None: it no longer stands by it."""
+        self._close()
+        self.shop = self.shop.with_card(provider, token, card)
+
+    def queue_opened(self, queue_id: str, principal: str) -> None:
+        """A queue is a principal's; one that nobody told of is SOLE's."""
+        self.shop = self.shop.with_owner(queue_id, principal)
+
+    def claim_token_given(self, token: str, guest: str) -> None:
+        """A guest was given a claim token."""
+        self.shop = self.shop.with_claim_token(token, guest)
+
+    def backend_set(self, available: bool, principal: str = SOLE) -> None:
+        """Backing services answer a principal, or do not."""
+        self._close()
+        away = self.shop.away - {principal} if available else self.shop.away | {principal}
+        self.shop = replace(self.shop, away=away)
+
+    def rate_limited(self, remaining: int | None, principal: str = SOLE, scope: Scope = Scope.ALL) -> None:
         """A rate limit is in force; None lifts it."""
         self._close()
-        self.worlds = frozenset(replace(world, allowance=remaining) for world in self.worlds)
+        self.worlds = frozenset(world.with_allowance(principal, scope, remaining) for world in self.worlds)
 
-    def cart_closed(self, cart_id: str, found: bool) -> None:
+    def cart_closed(self, cart_id: str, found: bool, principal: str = SOLE) -> None:
         """The shop closed a cart, or was told that no add has made it."""
         self._close()
-        fitting = {world for world in self.worlds if world.cart(cart_id).exists is found}
+        fitting = {world for world in self.worlds if world.cart(cart_id, principal).exists is found}
         if not fitting:
             story = "succeeded although no add has made it" if found else "failed although an add has made it"
             raise Refutation(
@@ -101,10 +131,9 @@ class Judge:
                 "NOT_FOUND" if found else "the cart is there",
                 "OK" if found else "NOT_FOUND",
             )
+        place = Place(principal, Kind.CART, cart_id)
         self.worlds = frozenset(
-            world.with_cart(cart_id, world.cart(cart_id).after_closing())
-            if found and not world.cart(cart_id).closed
-            else world
+            world.with_resource(place, world.cart(cart_id, principal).after_closing()) if found else world
             for world in fitting
         )
 
@@ -129,9 +158,9 @@ class Judge:
 
     def store_restored(self, name: str) -> None:
         """The store was put back; what carries the old store's id can no longer be decided."""
-        allowances = {world.allowance for world in self.worlds}
-        allowance = allowances.pop() if len(allowances) == 1 else None
-        self.worlds = frozenset(replace(world, allowance=allowance) for world in self._saved[name])
+        allowances = {world.allowances for world in self.worlds}
+        kept = allowances.pop() if len(allowances) == 1 else ()
+        self.worlds = frozenset(replace(world, allowances=kept) for world in self._saved[name])
         self.context = replace(Context(), restored=True, clock_moved=self.context.clock_moved)
 
     # What the server answered.
@@ -173,9 +202,21 @@ class Judge:
         self._play([Part(submission, None)])
         self.context = replace(self.context, lost=True)
 
-    def cart_read(self, observed: ObservedCart, queue_id: str = "") -> None:
+    def cart_read(self, observed: ObservedCart, queue_id: str = "", principal: str = SOLE) -> None:
         """A snapshot was read, with the watermark of `queue_id` unless that is empty."""
-        self._observe(lambda world: reading.cart(self.shop, self.context, world, queue_id, observed))
+        self._observe(lambda world: reading.cart(self.shop, self.context, world, queue_id, observed, principal))
+
+    def wishlist_read(self, observed: ObservedWishlist, queue_id: str = "", principal: str = SOLE) -> None:
+        """All of a wishlist was read, while nothing happened to it."""
+        self._observe(lambda world: listings.wishlist(self.context, world, queue_id, observed, principal))
+
+    def addresses_read(self, observed: ObservedAddressBook, queue_id: str = "", principal: str = SOLE) -> None:
+        """An address book was read."""
+        self._observe(lambda world: listings.address_book(self.context, world, queue_id, observed, principal))
+
+    def payment_methods_read(self, observed: ObservedPaymentMethods, queue_id: str = "", principal: str = SOLE) -> None:
+        """Payment methods were read."""
+        self._observe(lambda world: listings.payment_methods(self.context, world, queue_id, observed, principal))
 
     def looked_up(self, observed: ObservedLookup, first: int, last: int) -> None:
         """Outcomes of `first` to `last` were looked up."""
@@ -189,12 +230,12 @@ class Judge:
             )
         self._observe(lambda world: reading.lookup(self.shop, self.context, world, observed))
 
-    def ledger_read(self, effects: Sequence[ObservedEffect]) -> None:
-        """The ledger of effects was read."""
-        self._observe(lambda world: reading.ledger(self.context, world, effects))
+    def ledger_read(self, effects: Sequence[ObservedEffect], principal: str = SOLE) -> None:
+        """The ledger of a principal's effects was read."""
+        self._observe(lambda world: reading.ledger(self.context, world, effects, principal))
 
     def state_seen(self) -> None:
-        """All carts and queues were read after whatever happened: what comes next is not its doing."""
+        """All resources and queues were read after whatever happened: what comes next is not its doing."""
         self.context = replace(self.context, crash="", race="", restored=False, lost=False)
 
     # What an executor asks.
@@ -266,6 +307,8 @@ class Judge:
         slug = nearest.slug
         if self.context.race and slug in _SHOW_A_RACE:
             slug = f"effects/concurrent-{self.context.race}"
+        if self.context.race == "queues" and slug in ("effects/concurrent-queues", *_RACES_OF.get(nearest.kind, ())):
+            slug = _RACES_OF.get(nearest.kind, (slug,))[0]
         due = {mismatch.due for mismatch in mismatches}
         summary = (
             f"{nearest.summary}, where {nearest.due} was due" if nearest.due and len(due) == 1 else nearest.summary

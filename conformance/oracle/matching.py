@@ -9,17 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from conformance.oracle.attribution import Context, Miss, slug_of, slug_of_other_key
+from conformance.oracle.observations import ObservedOutcome
 from conformance.oracle.reasons import REASONS
-from conformance.oracle.values import (
-    Adjustment,
-    Clamped,
-    Details,
-    Floored,
-    ObservedOutcome,
-    PriceChanged,
-    State,
-)
-from conformance.oracle.world import Outcome, Shop, World
+from conformance.oracle.values import Adjustment, ClaimedLine, Clamped, Details, FieldKept, Floored, PriceChanged, State
+from conformance.oracle.world import Kind, Outcome, Shop, World
 from conformance.oracle.worlds import Mismatch, Moment
 
 
@@ -49,6 +42,7 @@ def result(shop: Shop, context: Context, moment: Moment) -> World | Mismatch:
             str(answer),
             str(observed),
             half,
+            kind_of(expected),
             due=str(answer),
         )
     if answer.replayed:
@@ -75,26 +69,27 @@ def final_outcome(
     """Compare a final outcome with the one recorded at `sequence`, and note in the record that it was seen."""
     wrong = _refusal(expected, seen) or _effect(world, context, expected, seen)
     if wrong is not None:
-        return wrong
+        return replace(wrong, kind=kind_of(expected))
     if seen.decided_at is None:
         return _field("answers/final-fields", sequence, "has no decide_time", "decide_time set", "absent", 15)
-    if expected.cart:
-        cart = world.cart(expected.cart).with_revision(expected.number, seen.revision)
-        if cart is None:
+    place = expected.place
+    if place is not None:
+        resource = world.resource(place)
+        past = resource.past.with_revision(expected.number, seen.revision)
+        if past is None:
             return _wrong_revision(world, context, sequence, expected, seen)
         if expected.changed:
-            timed = cart.with_decide_time(expected.number, seen.decided_at)
-            if timed is None:
-                summary = "was decided at a time before that of a change with a lower revision"
-                return _field(
-                    "revision/decide-time", sequence, summary, "decide_time not decreasing", str(seen.decided_at), 19
-                )
-            cart = timed
+            of_cart = place.kind is Kind.CART
+            past = past.with_decide_time(expected.number, seen.decided_at, ordered=of_cart)
+            if past is None:
+                slug = "revision/decide-time" if of_cart else "wishlist/add"
+                summary = "was decided at another time than what is known of its change allows"
+                return _field(slug, sequence, summary, "decide_time not decreasing", str(seen.decided_at), 19)
         if expected.number:
-            world = world.with_cart(expected.cart, cart)
+            world = world.with_resource(place, replace(resource, past=past))
     elif seen.revision:
         return _field(
-            "revision/judged-at", sequence, "names no cart but carries a revision", "0", str(seen.revision), 16
+            "revision/judged-at", sequence, "acts on no resource but carries a revision", "0", str(seen.revision), 16
         )
     queue = world.queue(queue_id)
     records = list(queue.records)
@@ -138,16 +133,9 @@ def _refusal(expected: Outcome, seen: ObservedOutcome) -> Mismatch | None:
         return _field("answers/details", sequence, f"is refused with {expected.reason} without {wanted}", wanted, "", 8)
     wanted_details, details = expected.details, seen.details
     if wanted_details.wrong_fields:
-        named = {field for field in details.wrong_fields if _names_one_of(field, wanted_details.wrong_fields)}
-        if not named:
-            return _field(
-                "deciding/malformed",
-                sequence,
-                "is refused as malformed without naming a field that is wrong",
-                " or ".join(sorted(wanted_details.wrong_fields)),
-                ", ".join(sorted(details.wrong_fields)) or "no field",
-                8,
-            )
+        wrong = _wrongly_named(expected, details.wrong_fields)
+        if wrong is not None:
+            return replace(wrong, summary=wrong.summary.replace("the outcome", f"the outcome of operation {sequence}"))
         details = replace(details, wrong_fields=wanted_details.wrong_fields)
     if details != wanted_details:
         return _field(
@@ -161,8 +149,23 @@ def _refusal(expected: Outcome, seen: ObservedOutcome) -> Mismatch | None:
     return None
 
 
-def _names_one_of(field: str, wrong: frozenset[str]) -> bool:
-    return any(field == name or field.startswith(name + ".") for name in wrong)
+def _wrongly_named(expected: Outcome, named: frozenset[str]) -> Mismatch | None:
+    """Whether the fields named are not those that are wrong: one of them at least, of an incomplete address all."""
+    wrong = expected.details.wrong_fields
+    met = {name for name in wrong if any(_is_within(field, name) for field in named)}
+    if met == wrong or (met and expected.reason != "ADDRESS_INCOMPLETE"):
+        return None
+    return Mismatch(
+        expected.rule if expected.reason != "CARD_NUMBER_REFUSED" else "answers/details",
+        f"the outcome is refused with {expected.reason} without naming what is wrong",
+        " or ".join(sorted(wrong)) if expected.reason != "ADDRESS_INCOMPLETE" else " and ".join(sorted(wrong)),
+        ", ".join(sorted(named)) or "no field",
+        8,
+    )
+
+
+def _is_within(field: str, name: str) -> bool:
+    return field == name or field.startswith((name + ".", name + "["))
 
 
 def _effect(world: World, context: Context, expected: Outcome, seen: ObservedOutcome) -> Mismatch | None:
@@ -178,11 +181,13 @@ def _effect(world: World, context: Context, expected: Outcome, seen: ObservedOut
             slug = _wrong_state_slug(world, context, expected)
             return _field(slug, sequence, f"found {seen.line.before} of {seen.line.sku} in the cart", wanted, got, 10)
         return _field(_rule_of_quantity(expected, seen), sequence, f"moved the line {got}", wanted, got, 11)
+    if seen.claimed != expected.claimed:
+        wanted, got = _claimed(expected.claimed), _claimed(seen.claimed)
+        return _field(_rule_of_claim(context, expected, seen), sequence, f"reports {got}", wanted, got, 11)
     if seen.changed is not expected.changed:
         summary = f"reports changed = {str(seen.changed).lower()}"
-        return _field(
-            "cart/changed-flag", sequence, summary, str(expected.changed).lower(), str(seen.changed).lower(), 12
-        )
+        slug = _rule_of_changed(expected)
+        return _field(slug, sequence, summary, str(expected.changed).lower(), str(seen.changed).lower(), 12)
     if frozenset(seen.adjustments) != expected.adjustments or len(seen.adjustments) != len(expected.adjustments):
         difference = frozenset(seen.adjustments) ^ expected.adjustments
         return _field(
@@ -196,12 +201,26 @@ def _effect(world: World, context: Context, expected: Outcome, seen: ObservedOut
     return None
 
 
+def _rule_of_changed(expected: Outcome) -> str:
+    if expected.line is not None:
+        return "cart/changed-flag"
+    return "address/changed-flag" if kind_of(expected) is Kind.ADDRESS_BOOK else expected.rule
+
+
+def _rule_of_claim(context: Context, expected: Outcome, seen: ObservedOutcome) -> str:
+    """A claim that found another state is blamed on what happened before, one that adds up wrongly on its own rule."""
+    found = [(line.sku, line.guest_quantity, line.before) for line in seen.claimed]
+    if found != [(line.sku, line.guest_quantity, line.before) for line in expected.claimed]:
+        return context.trouble or ("claim/lines-reported" if seen.claimed else expected.rule)
+    moved = [line.after for line in seen.claimed] != [line.after for line in expected.claimed]
+    return "claim/limits" if moved else "claim/lines-reported"
+
+
 def _wrong_state_slug(world: World, context: Context, expected: Outcome) -> str:
-    changes = world.cart(expected.cart).changes[: expected.number - int(expected.changed)]
-    if context.trouble:
-        return context.trouble
-    touching = [change for change in changes if change.line is not None and expected.line is not None]
-    touching = [c for c in touching if c.line is not None and expected.line and c.line.sku == expected.line.sku]
+    if context.trouble or expected.place is None or expected.line is None:
+        return context.trouble or "effects/exactly-once"
+    changes = world.resource(expected.place).past.changes[: expected.number - int(expected.changed)]
+    touching = any(change.line(expected.line.sku) is not None for change in changes)
     return "durability/lost-answer" if context.lost and not touching else "effects/exactly-once"
 
 
@@ -212,6 +231,8 @@ def _rule_of_quantity(expected: Outcome, seen: ObservedOutcome) -> str:
 
 def _rule_of_adjustments(adjustments: frozenset[Adjustment]) -> str:
     kinds = {type(adjustment) for adjustment in adjustments}
+    if FieldKept in kinds:
+        return "address/kept-reported"
     if PriceChanged in kinds:
         return "price/changed-adjustment"
     return "stock/clamp" if Clamped in kinds or Floored not in kinds else "cart/adjust-floors"
@@ -220,26 +241,38 @@ def _rule_of_adjustments(adjustments: frozenset[Adjustment]) -> str:
 def _wrong_revision(
     world: World, context: Context, sequence: int, expected: Outcome, seen: ObservedOutcome
 ) -> Mismatch:
-    low, high = world.cart(expected.cart).bounds(expected.number)
+    kind = kind_of(expected)
+    low, high = world.resource(expected.place).past.bounds(expected.number) if expected.place else (0, 0)
     if expected.changed:
         wanted = f"above {low - 1}" if high is None else f"between {low} and {high}"
-        return _field(
-            context.trouble if context.restored else "revision/increases",
-            sequence,
-            f"changed the cart and carries revision {seen.revision}",
-            wanted,
-            str(seen.revision),
-            17,
-        )
+        slug = context.trouble if context.restored else revision_slug(kind, "revision/increases")
+        summary = f"changed {expected.place} and carries revision {seen.revision}"
+        return replace(_field(slug, sequence, summary, wanted, str(seen.revision), 17), kind=kind)
     wanted = str(low) if low == high else f"at least {low}"
-    return _field(
-        "revision/judged-at",
-        sequence,
-        f"changed nothing and carries revision {seen.revision}",
-        wanted,
-        str(seen.revision),
-        18,
-    )
+    slug = revision_slug(kind, "revision/judged-at")
+    summary = f"changed nothing and carries revision {seen.revision}"
+    return replace(_field(slug, sequence, summary, wanted, str(seen.revision), 18), kind=kind)
+
+
+_REVISION_SLUGS = {
+    Kind.WISHLIST: "wishlist/revision",
+    Kind.ADDRESS_BOOK: "address/revision",
+    Kind.PAYMENT_METHODS: "payment/revision",
+}
+
+
+def revision_slug(kind: Kind, of_cart: str) -> str:
+    """The requirement on revisions of a kind of resource; carts have several."""
+    return _REVISION_SLUGS.get(kind, of_cart)
+
+
+def kind_of(expected: Outcome) -> Kind:
+    """The kind of resource an outcome is about."""
+    return expected.place.kind if expected.place is not None else Kind.CART
+
+
+def _claimed(lines: tuple[ClaimedLine, ...]) -> str:
+    return "; ".join(str(line) for line in lines) or "no claimed lines"
 
 
 def _described(details: Details) -> str:

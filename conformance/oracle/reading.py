@@ -4,48 +4,51 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby, product
 
-from conformance.oracle import matching
+from conformance.oracle import coupon_rules, matching
 from conformance.oracle.attribution import Context
 from conformance.oracle.carts import Cart
-from conformance.oracle.values import (
-    Add,
-    Money,
+from conformance.oracle.observations import (
     ObservedCart,
     ObservedEffect,
     ObservedLine,
     ObservedLookup,
     ObservedStatus,
-    Offer,
-    State,
 )
-from conformance.oracle.world import Queue, Record, Shop, World
+from conformance.oracle.values import Add, Entry, Money, Offer, State, Touch
+from conformance.oracle.world import SOLE, Kind, Place, Queue, Record, Shop, World
 from conformance.oracle.worlds import Mismatch
 
 
-def cart(shop: Shop, context: Context, world: World, queue_id: str, observed: ObservedCart) -> World | Mismatch:
+def cart(
+    shop: Shop, context: Context, world: World, queue_id: str, observed: ObservedCart, principal: str = SOLE
+) -> World | Mismatch:
     """Compare a snapshot, asked for with `queue_id` (empty: without a queue)."""
-    expected = world.cart(observed.cart)
+    place = Place(principal, Kind.CART, observed.cart)
+    expected = world.cart(observed.cart, principal)
     name = f"cart {observed.cart}"
     if observed.closed is not expected.closed:
         wanted = "closed" if expected.closed else "open"
-        return Mismatch("snapshot/state", f"{name} is not shown as {wanted}", wanted, _shown(observed), 1)
-    if wrong := _lines(context, expected, observed):
+        claimed = expected.closed and world.claim(principal) is not None
+        slug = "claim/guest-closed" if claimed else context.trouble or "snapshot/state"
+        return Mismatch(slug, f"{name} is not shown as {wanted}", wanted, _shown(observed), 1)
+    if wrong := _lines(context, expected, observed) or _coupons_shown(context, expected, observed):
         return wrong
     if queue_id and observed.watermark != world.queue(queue_id).watermark:
         slug = context.trouble or "snapshot/atomic"
         summary = f"{name} is shown with a watermark that does not go with its lines"
         return Mismatch(slug, summary, str(world.queue(queue_id).watermark), str(observed.watermark), 30)
-    known = expected.with_revision(expected.change_number, observed.revision)
+    known = expected.past.with_revision(expected.past.number, observed.revision)
     if known is None:
-        low, high = expected.bounds(expected.change_number)
+        low, high = expected.past.bounds(expected.past.number)
         wanted = str(low) if low == high else f"at least {low}"
         slug = "revision/increases" if observed.revision < low and expected.exists else "revision/unchanged"
         slug = slug if expected.exists else "snapshot/unknown-cart"
         return Mismatch(slug, f"{name} is shown with revision {observed.revision}", wanted, str(observed.revision), 31)
-    if wrong := _prices(shop, world, observed):
+    if wrong := _prices(shop, world, observed) or _discounts(shop, expected, observed, principal):
         return wrong
-    return world.with_cart(observed.cart, known) if expected.exists else world
+    return world.with_resource(place, replace(expected, past=known)) if expected.exists else world
 
 
 def _lines(context: Context, expected: Cart, observed: ObservedCart) -> Mismatch | None:
@@ -69,6 +72,66 @@ def _slug_of_lines(expected: Cart, shown: dict[str, int]) -> str:
     if not expected.exists:
         return "snapshot/unknown-cart"
     return "snapshot/content" if any(quantity < 1 for quantity in shown.values()) else "effects/exactly-once"
+
+
+def _coupons_shown(context: Context, expected: Cart, observed: ObservedCart) -> Mismatch | None:
+    """spec: coupons/snapshot-shows-all"""
+    shown = tuple(coupon.code for coupon in observed.coupons)
+    if shown == expected.coupons:
+        return None
+    lost = sorted(shown) != sorted(expected.coupons)
+    return Mismatch(
+        (context.trouble if lost else "") or "coupons/snapshot-shows-all",
+        f"cart {observed.cart} shows other coupons than its operations left, or in another order",
+        ", ".join(expected.coupons) or "no coupon",
+        ", ".join(shown) or "no coupon",
+        20,
+    )
+
+
+def _discounts(shop: Shop, expected: Cart, observed: ObservedCart, principal: str) -> Mismatch | None:
+    """spec: coupons/standing-current, coupons/totals, and what each kind of coupon takes off"""
+    promotions = [shop.promotion(code) for code in expected.coupons]
+    phases = [coupon_rules.phases(promotion, shop.now, shop.slack) for promotion in promotions]
+    shown = tuple(coupon_rules.Standing(c.code, c.standing, c.discount) for c in observed.coupons)
+    wanted = [
+        coupon_rules.standings(expected, observed.subtotal, principal, list(zip(promotions, phase, strict=True)))
+        for phase in product(*phases)
+    ]
+    if shown not in wanted:
+        due, seen = next(pair for pair in zip(wanted[0], shown, strict=True) if pair[0] != pair[1])
+        return Mismatch(
+            _slug_of_coupon(shop, due, seen),
+            f"cart {observed.cart} shows the coupon {seen}",
+            str(due),
+            str(seen),
+            42,
+        )
+    if "coupons" not in shop.limits.profiles:
+        return None
+    discounts = [coupon.discount.minor for coupon in observed.coupons if coupon.discount is not None]
+    subtotal = observed.subtotal
+    taken = Money(subtotal.currency, sum(discounts)) if subtotal is not None and observed.coupons else None
+    total = Money(subtotal.currency, subtotal.minor - sum(discounts)) if subtotal is not None else None
+    if (observed.discount_total, observed.total) == (taken, total):
+        return None
+    return Mismatch(
+        "coupons/totals",
+        f"cart {observed.cart} shows totals that do not add up",
+        f"discounts {taken or 'absent'}, total {total or 'absent'}",
+        f"discounts {observed.discount_total or 'absent'}, total {observed.total or 'absent'}",
+        43,
+    )
+
+
+def _slug_of_coupon(shop: Shop, due: coupon_rules.Standing, seen: coupon_rules.Standing) -> str:
+    if due.standing != seen.standing:
+        about_minimum = "MINIMUM_NOT_MET" in (due.standing, seen.standing)
+        return "coupons/minimum" if about_minimum else "coupons/standing-current"
+    promotion = shop.promotion(due.code)
+    if due.standing != "QUALIFIES" or promotion is None:
+        return "coupons/ineligible-takes-nothing"
+    return "coupons/amount-off" if promotion.amount is not None else "coupons/share-off"
 
 
 def _prices(shop: Shop, world: World, observed: ObservedCart) -> Mismatch | None:
@@ -227,33 +290,69 @@ def _differs(slug: str, sequence: int, expected: str, status: ObservedStatus) ->
     return Mismatch(slug, f"a look-up shows operation {sequence} as {observed}", expected, observed, 1)
 
 
-def ledger(context: Context, world: World, effects: Sequence[ObservedEffect]) -> World | Mismatch:
-    """Compare the ledger with the changes of each cart, in their order."""
-    for cart_id in sorted({name for name, _ in world.carts} | {effect.cart for effect in effects}):
-        changes = [c for c in world.cart(cart_id).changes if c.line is not None]
-        listed = [effect for effect in effects if effect.cart == cart_id]
-        wanted = [(c.queue, c.sequence, c.key, c.line) for c in changes]
-        observed = [(e.queue, e.sequence, e.key, e.line) for e in listed]
-        if wanted != observed:
-            agreed = sum(1 for left, right in zip(wanted, observed, strict=False) if left == right)
+def ledger(
+    context: Context, world: World, effects: Sequence[ObservedEffect], principal: str = SOLE
+) -> World | Mismatch:
+    """Compare the ledger of a principal with the changes of each of its resources, in their order."""
+    listed = {place: [e for e in effects if _place(e, principal) == place] for place in _places(effects, principal)}
+    for place in sorted({place for place, _ in world.resources if place.principal == principal} | set(listed)):
+        resource = world.resource(place)
+        changes = [(n, change) for n, change in enumerate(resource.past.changes, 1) if change.touches]
+        wanted = [
+            (c.author.queue, c.author.sequence, c.author.key, touch) for _, c in changes for touch in _sorted(c.touches)
+        ]
+        observed = _in_order(listed.get(place, []))
+        if wanted != [(e.queue, e.sequence, e.key, e.touch) for e in observed]:
+            agreed = sum(1 for left, e in zip(wanted, observed, strict=False) if left[3] == e.touch)
             return Mismatch(
                 context.trouble or "effects/exactly-once",
-                f"the ledger of cart {cart_id} lists other changes than its operations made",
-                "; ".join(f"{sequence}: {line}" for _, sequence, _, line in wanted) or "no change",
-                "; ".join(f"{sequence}: {line}" for _, sequence, _, line in observed) or "no change",
+                f"the ledger of {place} lists other changes than its operations made",
+                "; ".join(f"{sequence}: {touch}" for _, sequence, _, touch in wanted) or "no change",
+                "; ".join(f"{e.sequence}: {e.touch}" for e in observed) or "no change",
                 agreed,
+                place.kind,
             )
-        known = world.cart(cart_id)
-        numbers = [n for n, c in enumerate(known.changes, 1) if c.line is not None]
-        for number, effect in zip(numbers, listed, strict=True):
-            tightened = known.with_revision(number, effect.revision)
+        past = resource.past
+        numbers = [n for n, change in changes for _ in change.touches]
+        for number, effect in zip(numbers, observed, strict=True):
+            tightened = past.with_revision(number, effect.revision)
             if tightened is None:
+                slug = matching.revision_slug(place.kind, "revision/increases")
                 summary = f"the ledger gives the change by operation {effect.sequence} revision {effect.revision}"
-                return Mismatch("revision/increases", summary, str(known.bounds(number)), str(effect.revision), 50)
-            known = tightened
-        if listed:
-            world = world.with_cart(cart_id, known)
+                return Mismatch(slug, summary, str(past.bounds(number)), str(effect.revision), 50, place.kind)
+            past = tightened
+        if observed:
+            world = world.with_resource(place, replace(resource, past=past))
     return world
+
+
+_KINDS = {
+    "wishlist": Kind.WISHLIST,
+    "address": Kind.ADDRESS_BOOK,
+    "payment_method": Kind.PAYMENT_METHODS,
+}
+
+
+def _places(effects: Sequence[ObservedEffect], principal: str) -> set[Place]:
+    return {_place(effect, principal) for effect in effects}
+
+
+def _place(effect: ObservedEffect, principal: str) -> Place:
+    """The resource that an entry of the ledger is about; of a kind nobody knows, a cart that is not there."""
+    if isinstance(effect.touch, Entry) and effect.touch.resource in _KINDS:
+        return Place(principal, _KINDS[effect.touch.resource])
+    return Place(principal, Kind.CART, effect.cart)
+
+
+def _sorted(touches: Sequence[Touch]) -> list[Touch]:
+    """What one change did, in an order that does not matter."""
+    return sorted(touches, key=repr)
+
+
+def _in_order(effects: Sequence[ObservedEffect]) -> list[ObservedEffect]:
+    """The entries of one resource, those of one operation in the order of `_sorted`."""
+    operations = groupby(effects, key=lambda effect: (effect.queue, effect.sequence, effect.revision))
+    return [effect for _, same in operations for effect in sorted(same, key=lambda effect: repr(effect.touch))]
 
 
 def _shown(observed: ObservedCart) -> str:

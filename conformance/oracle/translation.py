@@ -5,37 +5,73 @@ Unknown enum values come out as None or as their number, never as an error: a se
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 from cartsync.conformance.v1 import control_pb2
-from cartsync.v1 import cart_pb2, money_pb2, operation_pb2, outcome_pb2, policy_pb2, reason_pb2, service_pb2
+from cartsync.v1 import (
+    address_book_pb2,
+    address_pb2,
+    cart_pb2,
+    money_pb2,
+    operation_pb2,
+    outcome_pb2,
+    payment_methods_pb2,
+    policy_pb2,
+    reason_pb2,
+    service_pb2,
+    wishlist_pb2,
+)
 from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.duration_pb2 import Duration
 
+from conformance.oracle.address_book import FIELDS
+from conformance.oracle.observations import (
+    ObservedAddress,
+    ObservedAddressBook,
+    ObservedAnswer,
+    ObservedCart,
+    ObservedCoupon,
+    ObservedEffect,
+    ObservedLine,
+    ObservedLookup,
+    ObservedOutcome,
+    ObservedPaymentMethod,
+    ObservedPaymentMethods,
+    ObservedResult,
+    ObservedStatus,
+    ObservedWish,
+    ObservedWishlist,
+)
 from conformance.oracle.values import (
     Add,
+    Address,
+    AddToWishlist,
     Adjust,
     Adjustment,
+    ApplyCoupon,
     Attempt,
+    CardDetails,
+    ClaimedLine,
+    ClaimGuestCart,
     Clamped,
+    DeleteAddress,
+    DeletePaymentMethod,
     Details,
     Discard,
+    Entry,
+    FieldKept,
     Floored,
     Intent,
     Limits,
     Line,
     Money,
-    ObservedAnswer,
-    ObservedCart,
-    ObservedEffect,
-    ObservedLine,
-    ObservedLookup,
-    ObservedOutcome,
-    ObservedResult,
-    ObservedStatus,
     PriceChanged,
+    PutAddress,
     Remove,
+    RemoveCoupon,
+    RemoveFromWishlist,
+    SavePaymentMethod,
     Set,
     State,
     Stock,
@@ -70,6 +106,8 @@ def attempt_message(attempt: Attempt) -> operation_pb2.OperationAttempt:
     else:
         message.operation.enqueue_time.seconds = _SOME_DAY + operation.sequence
         message.operation.session_context.locale = "en-GB"
+    if attempt.client_name:
+        message.operation.session_context.client_name = attempt.client_name
     if attempt.oversized:
         message.operation.session_context.client_version = "x" * _PADDING
     _put_intent(message.operation, operation.intent)
@@ -119,6 +157,60 @@ def _put_intent(message: operation_pb2.CartOperation, intent: Intent) -> None:
             message.discard.discarded_key = intent.discarded_key
         case None:
             pass
+        case _:
+            _put_further_intent(message, intent)
+
+
+def _put_further_intent(message: operation_pb2.CartOperation, intent: Intent) -> None:
+    """The intents of the further profiles. SetInParent, so that one with nothing in it is there all the same."""
+    match intent:
+        case ApplyCoupon():
+            message.apply_coupon.SetInParent()
+            message.apply_coupon.cart_id, message.apply_coupon.coupon_code = intent.cart, intent.code
+        case RemoveCoupon():
+            message.remove_coupon.SetInParent()
+            message.remove_coupon.cart_id, message.remove_coupon.coupon_code = intent.cart, intent.code
+        case AddToWishlist():
+            message.add_to_wishlist.SetInParent()
+            message.add_to_wishlist.sku = intent.sku
+        case RemoveFromWishlist():
+            message.remove_from_wishlist.SetInParent()
+            message.remove_from_wishlist.sku = intent.sku
+        case PutAddress():
+            put = operation_pb2.PutAddress(address_id=intent.address_id, base_revision=intent.base)
+            put.update_mask.paths.extend(sorted(intent.mask))
+            if intent.address is not None:
+                put.address.CopyFrom(address_message(intent.address))
+            message.put_address.CopyFrom(put)
+        case DeleteAddress():
+            message.delete_address.CopyFrom(
+                operation_pb2.DeleteAddress(address_id=intent.address_id, base_revision=intent.base)
+            )
+        case SavePaymentMethod():
+            message.save_payment_method.CopyFrom(
+                operation_pb2.SavePaymentMethod(
+                    payment_method_id=intent.method_id,
+                    provider=intent.provider,
+                    provider_token=intent.token,
+                    label=intent.label,
+                )
+            )
+        case DeletePaymentMethod():
+            message.delete_payment_method.SetInParent()
+            message.delete_payment_method.payment_method_id = intent.method_id
+        case ClaimGuestCart():
+            message.claim_guest_cart.CopyFrom(
+                operation_pb2.ClaimGuestCart(
+                    claim_token=intent.token, guest_cart_id=intent.guest_cart, cart_id=intent.cart
+                )
+            )
+        case _:
+            pass
+
+
+def address_message(address: Address) -> address_pb2.Address:
+    """An address."""
+    return address_pb2.Address(**{name: getattr(address, name) for name in FIELDS})
 
 
 def money_message(money: Money) -> money_pb2.Money:
@@ -139,6 +231,11 @@ def limits(policy: policy_pb2.SyncPolicy) -> Limits:
         max_line_count=policy.max_line_count,
         max_submission_operation_count=policy.max_submission_operation_count,
         features=frozenset(policy.features),
+        profiles=frozenset(policy.profiles),
+        max_coupon_count=policy.max_coupon_count,
+        max_wishlist_entry_count=policy.max_wishlist_entry_count,
+        max_address_count=policy.max_address_count,
+        max_payment_method_count=policy.max_payment_method_count,
     )
 
 
@@ -166,6 +263,17 @@ def outcome(message: outcome_pb2.Outcome) -> ObservedOutcome:
         decided_at=decided_at,
         has_retry_delay=bool(refusal and refusal.HasField("retry_delay")),
         verbatim=message.SerializeToString(deterministic=True),
+        claimed=tuple(_claimed_line(line) for line in message.claimed_lines),
+    )
+
+
+def _claimed_line(message: outcome_pb2.ClaimedLine) -> ClaimedLine:
+    return ClaimedLine(
+        sku=message.sku,
+        guest_quantity=message.guest_quantity,
+        before=message.quantity_before,
+        after=message.quantity_after,
+        limit=_name(reason_pb2.Reason.DESCRIPTOR, message.limit_reason, "REASON_") if message.limit_reason else "",
     )
 
 
@@ -184,6 +292,8 @@ def _adjustment(message: outcome_pb2.Adjustment) -> Adjustment | None:
         case "quantity_floored":
             floored = message.quantity_floored
             return Floored(floored.requested_delta, floored.applied_delta)
+        case "field_kept":
+            return FieldKept(message.field_kept.field, address(message.field_kept.kept))
         case _:
             return None
 
@@ -202,7 +312,7 @@ def _money(message: money_pb2.Money) -> Money:
     return Money(message.currency_code, message.minor_units)
 
 
-def snapshot(message: service_pb2.GetCartResponse) -> ObservedCart:
+def snapshot(message: service_pb2.GetCartResponse | service_pb2.WatchCartResponse) -> ObservedCart:
     """A cart as read."""
     cart = message.cart
     return ObservedCart(
@@ -212,6 +322,17 @@ def snapshot(message: service_pb2.GetCartResponse) -> ObservedCart:
         lines=tuple(_cart_line(line) for line in cart.lines),
         subtotal=_money(cart.subtotal) if cart.HasField("subtotal") else None,
         watermark=message.queue.decided_through_sequence if message.HasField("queue") else None,
+        coupons=tuple(_coupon(coupon) for coupon in cart.coupons),
+        discount_total=_money(cart.discount_total) if cart.HasField("discount_total") else None,
+        total=_money(cart.total) if cart.HasField("total") else None,
+    )
+
+
+def _coupon(message: cart_pb2.CartCoupon) -> ObservedCoupon:
+    return ObservedCoupon(
+        code=message.coupon_code,
+        standing=_name(cart_pb2.CouponStanding.DESCRIPTOR, message.standing, "COUPON_STANDING_"),
+        discount=_money(message.discount) if message.HasField("discount") else None,
     )
 
 
@@ -244,13 +365,66 @@ def lookup(message: service_pb2.LookupOutcomesResponse) -> ObservedLookup:
 
 def effect(message: control_pb2.Effect) -> ObservedEffect:
     """One entry of the ledger."""
+    if message.resource:
+        touch: Line | Entry = Entry(message.resource, message.entry_id, message.present)
+    else:
+        touch = Line(message.sku, message.quantity_before, message.quantity_after)
     return ObservedEffect(
         queue=message.queue_id,
         sequence=message.sequence,
         key=message.idempotency_key,
         cart=message.cart_id,
         revision=message.revision,
-        line=Line(message.sku, message.quantity_before, message.quantity_after),
+        touch=touch,
+    )
+
+
+def wishlist(pages: Sequence[wishlist_pb2.ListWishlistResponse]) -> ObservedWishlist:
+    """A wishlist out of its pages, all read while nothing happened."""
+    return ObservedWishlist(
+        revision=pages[0].revision,
+        entries=tuple(
+            ObservedWish(entry.sku, entry.add_time.ToNanoseconds() if entry.HasField("add_time") else None)
+            for page in pages
+            for entry in page.entries
+        ),
+        watermark=pages[0].queue.decided_through_sequence if pages[0].HasField("queue") else None,
+    )
+
+
+def address_book(message: address_book_pb2.ListAddressesResponse) -> ObservedAddressBook:
+    """An address book as read."""
+    return ObservedAddressBook(
+        revision=message.revision,
+        addresses=tuple(
+            ObservedAddress(entry.address_id, address(entry.address), entry.change_revision)
+            for entry in message.addresses
+        ),
+        watermark=message.queue.decided_through_sequence if message.HasField("queue") else None,
+    )
+
+
+def address(message: address_pb2.Address) -> Address:
+    """An address."""
+    values = {name: getattr(message, name) for name in FIELDS}
+    return Address(**{**values, "address_lines": tuple(message.address_lines)})
+
+
+def payment_methods(message: payment_methods_pb2.ListPaymentMethodsResponse) -> ObservedPaymentMethods:
+    """The payment methods as read."""
+    return ObservedPaymentMethods(
+        revision=message.revision,
+        methods=tuple(
+            ObservedPaymentMethod(
+                method_id=method.payment_method_id,
+                provider=method.provider,
+                label=method.label,
+                details=CardDetails(method.brand, method.last_four, method.expiry_month, method.expiry_year),
+                change_revision=method.change_revision,
+            )
+            for method in message.payment_methods
+        ),
+        watermark=message.queue.decided_through_sequence if message.HasField("queue") else None,
     )
 
 

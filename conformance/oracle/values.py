@@ -1,12 +1,13 @@
 """The words the oracle thinks in: what a device asks, what a server answers, as frozen values.
 
 Nothing here knows protobuf or gRPC; `translation.py` stands between these values and the wire. Quantities and
-money are whole numbers, durations are seconds, revisions and sequences are as on the wire.
+money are whole numbers, durations are seconds, revisions and sequences are as on the wire. What was read of a server
+is in `observations.py`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -94,8 +95,102 @@ class Discard:
     discarded_key: str
 
 
-CartIntent = Add | Adjust | Set | Remove
-Intent = CartIntent | Discard | None
+@dataclass(frozen=True, slots=True)
+class ApplyCoupon:
+    """Put a coupon on a cart."""
+
+    cart: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveCoupon:
+    """Take a coupon off a cart."""
+
+    cart: str
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class AddToWishlist:
+    """Put a product on the wishlist."""
+
+    sku: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFromWishlist:
+    """Take a product off the wishlist."""
+
+    sku: str
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Address:
+    """A postal address; empty stands for none."""
+
+    recipient: str = ""
+    company: str = ""
+    address_lines: tuple[str, ...] = ()
+    locality: str = ""
+    administrative_area: str = ""
+    postal_code: str = ""
+    region_code: str = ""
+    delivery_instructions: str = ""
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PutAddress:
+    """Make an address, or write the fields that `mask` names. `address` None: left out. `base` None: no guard."""
+
+    address_id: str
+    mask: frozenset[str]
+    address: Address | None
+    base: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteAddress:
+    """Delete an address."""
+
+    address_id: str
+    base: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SavePaymentMethod:
+    """Keep a means of payment."""
+
+    method_id: str
+    provider: str
+    token: str = field(repr=False)
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DeletePaymentMethod:
+    """Delete a means of payment."""
+
+    method_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimGuestCart:
+    """Take over the cart of the guest that `token` stands for."""
+
+    token: str = field(repr=False)
+    guest_cart: str
+    cart: str
+
+
+LineIntent = Add | Adjust | Set | Remove
+CouponIntent = ApplyCoupon | RemoveCoupon
+WishlistIntent = AddToWishlist | RemoveFromWishlist
+AddressIntent = PutAddress | DeleteAddress
+PaymentIntent = SavePaymentMethod | DeletePaymentMethod
+RuledIntent = LineIntent | CouponIntent | WishlistIntent | AddressIntent | PaymentIntent | ClaimGuestCart
+Intent = RuledIntent | Discard | None
 """What an operation wants; None stands for no intent, or for one from the future."""
 
 
@@ -120,13 +215,15 @@ class Attempt:
     """One attempt at an operation. `age` in seconds; None is unknown.
 
     `oversized`: padded beyond `max_operation_bytes`. `retouched`: with another enqueue time and session context than
-    other attempts, which must make no difference (spec: deciding/payload-by-meaning).
+    other attempts, which must make no difference (spec: deciding/payload-by-meaning). `client_name` is a text of the
+    session context, for what must not be in it.
     """
 
     operation: Operation
     age: float | None = None
     oversized: bool = False
     retouched: bool = False
+    client_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +244,49 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
+class Promotion:
+    """What a coupon code stands for. Takes off `amount`, or else `basis_points` of the subtotal.
+
+    `start` and `end` are on the shop's clock, in seconds; None is always, and never. `eligible` names principals; None
+    is all of them.
+    """
+
+    amount: Money | None = None
+    basis_points: int = 0
+    minimum: Money | None = None
+    start: float | None = None
+    end: float | None = None
+    eligible: frozenset[str] | None = None
+    once_per_principal: bool = False
+    stackable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CardDetails:
+    """What a payment provider says of a token it stands by."""
+
+    brand: str = ""
+    last_four: str = ""
+    expiry_month: int = 0
+    expiry_year: int = 0
+
+
+EVERY_PROFILE = frozenset(
+    {
+        "address_book",
+        "core",
+        "coupons",
+        "guest_claim",
+        "payment_methods",
+        "security",
+        "streaming",
+        "watch",
+        "wishlist",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """The figures of a server's policy that decisions depend on. Durations in seconds."""
 
@@ -157,6 +297,11 @@ class Limits:
     max_line_count: int = 100
     max_submission_operation_count: int = 100
     features: frozenset[str] = frozenset()
+    profiles: frozenset[str] = EVERY_PROFILE
+    max_coupon_count: int = 10
+    max_wishlist_entry_count: int = 1_000
+    max_address_count: int = 100
+    max_payment_method_count: int = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +314,22 @@ class Line:
 
     def __str__(self) -> str:
         return f"{self.sku} {self.before} -> {self.after}"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What a change did to an entry of anything but a cart's lines: whether `name` is there after it."""
+
+    resource: str  # as the ledger calls it: "coupon", "wishlist", "address" or "payment_method"
+    name: str
+    present: bool
+
+    def __str__(self) -> str:
+        return f"{self.resource} {self.name} {'put' if self.present else 'gone'}"
+
+
+Touch = Line | Entry
+"""One entry of the ledger."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -195,7 +356,30 @@ class Floored:
     applied: int
 
 
-Adjustment = PriceChanged | Clamped | Floored
+@dataclass(frozen=True, slots=True, order=True)
+class FieldKept:
+    """A field of an address kept the server's value; `kept` has that field alone."""
+
+    field: str
+    kept: Address
+
+
+Adjustment = PriceChanged | Clamped | Floored | FieldKept
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedLine:
+    """What became of one line of a guest's cart. `limit` is the reason that cut it; empty for none."""
+
+    sku: str
+    guest_quantity: int
+    before: int
+    after: int
+    limit: str = ""
+
+    def __str__(self) -> str:
+        cut = f" ({self.limit})" if self.limit else ""
+        return f"{self.sku} {self.before} + {self.guest_quantity} -> {self.after}{cut}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,104 +394,3 @@ class Details:
 
 
 NO_DETAILS = Details()
-
-
-@dataclass(frozen=True, slots=True)
-class ObservedOutcome:
-    """One outcome as a server sent it. `verbatim` is its canonical encoding, for comparing field for field."""
-
-    key: str
-    sequence: int
-    state: State | None
-    reason: str | None
-    disposition: str | None
-    revision: int
-    changed: bool
-    line: Line | None
-    adjustments: tuple[Adjustment, ...]
-    details: Details
-    decided_at: int | None  # nanoseconds since the epoch
-    has_retry_delay: bool
-    verbatim: bytes
-
-    def __str__(self) -> str:
-        words = [f"{self.state or 'no state'}{' / ' + self.reason if self.reason else ''}"]
-        if self.line:
-            words.append(str(self.line))
-        if self.state is not None and self.state.final:
-            words.append(f"revision {self.revision}{', changed' if self.changed else ''}")
-        return ", ".join(words)
-
-
-@dataclass(frozen=True, slots=True)
-class ObservedResult:
-    """One result of an answer."""
-
-    outcome: ObservedOutcome
-    replayed: bool
-
-    def __str__(self) -> str:
-        return f"{self.outcome}{' (replayed)' if self.replayed else ''}"
-
-
-@dataclass(frozen=True, slots=True)
-class ObservedAnswer:
-    """The answer to one submission."""
-
-    queue: str
-    watermark: int
-    results: tuple[ObservedResult, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ObservedLine:
-    """One line of a snapshot. `availability` is the enum value's name without its prefix."""
-
-    sku: str
-    quantity: int
-    unit_price: Money | None
-    total: Money | None
-    availability: str
-    available: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class ObservedCart:
-    """A snapshot, with the watermark of the queue it was asked with (None: asked without)."""
-
-    cart: str
-    revision: int
-    closed: bool
-    lines: tuple[ObservedLine, ...]
-    subtotal: Money | None
-    watermark: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class ObservedStatus:
-    """What a look-up said of one sequence: decided (with its outcome), undecided or purged."""
-
-    sequence: int
-    decidedness: str
-    outcome: ObservedOutcome | None
-
-
-@dataclass(frozen=True, slots=True)
-class ObservedLookup:
-    """The answer to a look-up."""
-
-    queue: str
-    watermark: int
-    statuses: tuple[ObservedStatus, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class ObservedEffect:
-    """One entry of the ledger."""
-
-    queue: str
-    sequence: int
-    key: str
-    cart: str
-    revision: int
-    line: Line

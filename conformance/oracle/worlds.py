@@ -14,9 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from conformance.oracle.card_numbers import payload
 from conformance.oracle.deciding import not_looked_at, step
-from conformance.oracle.values import Attempt, ObservedResult, Submission
-from conformance.oracle.world import Answer, InFlight, Shop, World
+from conformance.oracle.observations import ObservedResult
+from conformance.oracle.values import Attempt, Submission
+from conformance.oracle.world import Answer, InFlight, Kind, Shop, World
 
 LIMIT = 4_000
 """So many worlds at once are no longer followed; the plan is then given up as undecidable, not judged."""
@@ -35,6 +37,7 @@ class Mismatch:
     expected: str
     observed: str
     stage: int = 0
+    kind: Kind = Kind.CART  # of the resource it is about
     due: str = ""  # the answer due in place of the one in `summary`; empty where `summary` says it all
 
 
@@ -153,7 +156,7 @@ def _rest(world: World, shop: Shop, straggler: InFlight) -> InFlight | None:
     while done < len(attempts) and attempts[done].operation.sequence <= queue.watermark:
         operation = attempts[done].operation
         record = queue.records[operation.sequence - 1]
-        same = record.operation.key == operation.key and record.operation.payload == operation.payload
+        same = record.operation.key == operation.key and record.payload == payload(shop.limits, attempts[done])
         if not same and not shop.may_be_pruned(record):
             return None  # a conflict stops the rest of it
         done += 1

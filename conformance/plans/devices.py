@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from conformance.oracle.observations import ObservedAnswer
 from conformance.oracle.values import (
     Add,
     Adjust,
@@ -13,7 +14,6 @@ from conformance.oracle.values import (
     Intent,
     Limits,
     Money,
-    ObservedAnswer,
     Offer,
     Operation,
     Remove,
@@ -22,6 +22,7 @@ from conformance.oracle.values import (
     Stock,
     Submission,
 )
+from conformance.oracle.world import Place, cart_place
 from conformance.plans.steps import Age, Consent, Enqueue, Guard, Kind, Seen, Send, Twist
 
 FRESH_SECONDS = 60.0
@@ -38,7 +39,7 @@ class Device:
     ages: list[Age] = field(default_factory=list)
     discards: dict[int, Operation] = field(default_factory=dict)
     confirmed: int = 0  # everything up to here was answered for good
-    revisions: dict[str, int] = field(default_factory=dict)  # of the carts it saw
+    revisions: dict[Place, int] = field(default_factory=dict)  # of the resources it saw
 
     def copy(self, name: str) -> Device:
         """The same queue on another device, as it is now."""
@@ -67,7 +68,7 @@ class Device:
 
     def _intent(self, step: Enqueue, sku: str, offer: Offer | None) -> Intent:
         stock = Stock.CLAMP if step.clamp else Stock.EXACT
-        guards = {Guard.NONE: None, Guard.ZERO: 0, Guard.SEEN: self.revisions.get(step.cart)}
+        guards = {Guard.NONE: None, Guard.ZERO: 0, Guard.SEEN: self.revisions.get(cart_place(step.cart))}
         guard = guards[step.guard]
         match step.kind:
             case Kind.ADD:
@@ -169,5 +170,5 @@ def _another(intent: Intent, new_id: Callable[[], str]) -> Intent:
             return Set(intent.cart, intent.sku, 1)
         case Discard():
             return Discard(new_id())
-        case None:
+        case _:
             return Remove("cart-1", "sku-1")

@@ -12,8 +12,10 @@ from dataclasses import replace
 from typing import Any
 
 from conformance.oracle.judging import Judge, Refutation
-from conformance.oracle.values import Money, ObservedAnswer, Offer, Submission
-from conformance.oracle.world import named_cart
+from conformance.oracle.observations import ObservedAnswer
+from conformance.oracle.resources import place_of
+from conformance.oracle.values import Money, Offer, Submission
+from conformance.oracle.world import SOLE, cart_place
 from conformance.plans import steps
 from conformance.plans.devices import Device
 from conformance.plans.stage import ANSWERS_MISSING, ANSWERS_TOO_MANY, CallRefusedError, Means, Stage
@@ -200,8 +202,9 @@ class Play:
         for result in answer.results:
             outcome = result.outcome
             if outcome.changed and 1 <= outcome.sequence <= len(device.operations):
-                cart = named_cart(device.operations[outcome.sequence - 1].intent)
-                device.revisions[cart] = max(device.revisions.get(cart, 0), outcome.revision)
+                place = place_of(device.operations[outcome.sequence - 1].intent, SOLE)
+                if place is not None:
+                    device.revisions[place] = max(device.revisions.get(place, 0), outcome.revision)
 
     def _guarded(self, submission: Submission, call: Callable[[], Any]) -> Any:
         """Judge a call that was refused as a whole, which no call of a plan should be."""
@@ -315,7 +318,7 @@ class Play:
 
     def read_cart(self, step: steps.ReadCart) -> None:
         """A device reads a cart."""
-        if not self.judge.shop.backend_available:
+        if not self.judge.shop.answers():
             return  # prices cannot be had; a server may refuse to answer
         device = self.device(step.device)
         queue_id = device.queue_id if step.with_queue else ""
@@ -323,7 +326,7 @@ class Play:
         observed = self.stage.cart(device.name, cart, queue_id)
         if observed is not None:
             self.judge.cart_read(observed, queue_id)
-            device.revisions[cart] = observed.revision
+            device.revisions[cart_place(cart)] = observed.revision
 
     def look_up(self, step: steps.LookUp) -> None:
         """A device looks up what was decided."""
@@ -346,7 +349,7 @@ class Play:
 
     def settle(self) -> None:
         """Lift all trouble, let every device send all it has, and read everything."""
-        if not self.judge.shop.backend_available:
+        if not self.judge.shop.answers():
             self.backend(steps.Backend(True))
         if self._limited:
             self.rate_limit(steps.RateLimit(None))

@@ -20,15 +20,8 @@ from cartsync.v1 import service_pb2 as service
 
 from conformance.exceptions import NotTestableError, TargetUnreachableError
 from conformance.oracle import translation
-from conformance.oracle.values import (
-    Limits,
-    ObservedAnswer,
-    ObservedCart,
-    ObservedEffect,
-    ObservedLookup,
-    Offer,
-    Submission,
-)
+from conformance.oracle.observations import ObservedAnswer, ObservedCart, ObservedEffect, ObservedLookup
+from conformance.oracle.values import Limits, Offer, Submission
 from conformance.plans.stage import ANSWERS_MISSING, ANSWERS_TOO_MANY, CallRefusedError, Means
 from conformance.wire import Connection, Lane, PendingCall, RpcFailureError, Story
 from conformance.wire.shop import ControlFailedError

@@ -10,15 +10,8 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from conformance.oracle.values import (
-    Limits,
-    ObservedAnswer,
-    ObservedCart,
-    ObservedEffect,
-    ObservedLookup,
-    Offer,
-    Submission,
-)
+from conformance.oracle.observations import ObservedAnswer, ObservedCart, ObservedEffect, ObservedLookup
+from conformance.oracle.values import Limits, Offer, Submission
 
 
 class Means(StrEnum):

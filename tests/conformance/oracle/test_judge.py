@@ -7,12 +7,7 @@ from dataclasses import replace
 import pytest
 
 from conformance.oracle import Judge, Refutation
-from conformance.oracle.values import (
-    NO_DETAILS,
-    Add,
-    Attempt,
-    Line,
-    Money,
+from conformance.oracle.observations import (
     ObservedAnswer,
     ObservedCart,
     ObservedLine,
@@ -20,11 +15,8 @@ from conformance.oracle.values import (
     ObservedOutcome,
     ObservedResult,
     ObservedStatus,
-    Offer,
-    Operation,
-    State,
-    Submission,
 )
+from conformance.oracle.values import NO_DETAILS, Add, Attempt, Line, Money, Offer, Operation, State, Submission
 
 PRICE = Money("GBP", 100)
 
@@ -63,7 +55,8 @@ def answer(watermark: int, *outcomes: ObservedOutcome, replayed: bool = False) -
 def cart(quantity: int, revision: int, watermark: int) -> ObservedCart:
     line = ObservedLine("tea", quantity, PRICE, Money("GBP", 100 * quantity), "AVAILABLE", None)
     lines = (line,) if quantity else ()
-    return ObservedCart("main", revision, False, lines, lines[0].total if lines else None, watermark)
+    total = lines[0].total if lines else None
+    return ObservedCart("main", revision, False, lines, total, watermark, total=total)
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from cartsync.v1 import reason_pb2
 
-from conformance.oracle.carts import Cart
 from conformance.oracle.deciding import step
 from conformance.oracle.reasons import REASONS
+from conformance.oracle.revisions import Author, Past
 from conformance.oracle.values import (
     Add,
     Adjust,
@@ -30,7 +30,7 @@ from conformance.oracle.values import (
     Stock,
     Submission,
 )
-from conformance.oracle.world import Outcome, Shop, World, initial
+from conformance.oracle.world import SOLE, Outcome, Shop, World, initial
 from conformance.oracle.worlds import closure, grounded, launched
 from conformance.requirements import load
 
@@ -123,13 +123,13 @@ def test_the_replay_window_includes_its_end() -> None:
 
 
 def test_an_expired_operation_is_rejected_even_while_the_backends_are_away() -> None:
-    away = replace(SHOP, backend_available=False)
+    away = replace(SHOP, away=frozenset({SOLE}))
     assert outcome_of(initial(), operation(1, add()), shop=away, age=1e9).reason == "REPLAY_WINDOW_EXPIRED"
     assert outcome_of(initial(), operation(1, add()), shop=away).reason == "BACKEND_UNAVAILABLE"
 
 
 def test_the_backends_are_asked_before_the_cart() -> None:
-    away = replace(SHOP, backend_available=False)
+    away = replace(SHOP, away=frozenset({SOLE}))
     missing = operation(1, Adjust("main", "tea", 1))
     assert outcome_of(initial(), missing).reason == "CART_NOT_FOUND"
     assert outcome_of(initial(), missing, shop=away).reason == "BACKEND_UNAVAILABLE"
@@ -224,7 +224,7 @@ def test_an_applied_operation_does_what_its_kind_says(intent: Intent, line: Line
 
 def test_a_decrease_is_free_of_stock_listing_and_backends() -> None:
     world, _ = decide(initial(), operation(1, add(5)))
-    gone = replace(SHOP.with_offer("tea", Offer(PRICE, listed=False, available=0)), backend_available=False)
+    gone = replace(SHOP.with_offer("tea", Offer(PRICE, listed=False, available=0)), away=frozenset({SOLE}))
     assert outcome_of(world, operation(2, Adjust("main", "tea", -1)), shop=gone).state is State.APPLIED
 
 
@@ -282,15 +282,15 @@ def test_after_a_crash_nothing_is_in_flight_any_more() -> None:
 # Revisions.
 
 
-def cart_of(changes: int) -> Cart:
-    cart = Cart()
+def past_of(changes: int) -> Past:
+    past = Past()
     for number in range(1, changes + 1):
-        cart = cart.changed("queue", number, f"key-{number}", Line("tea", number - 1, number), "GBP")
-    return cart
+        past = past.and_then(Author("queue", number, f"key-{number}"), Line("tea", number - 1, number))
+    return past
 
 
 def test_revisions_are_bounded_from_both_sides_by_those_that_were_seen() -> None:
-    seen = cart_of(3).with_revision(3, 10)
+    seen = past_of(3).with_revision(3, 10)
     assert seen is not None
     assert [seen.bounds(number) for number in range(4)] == [(0, 0), (1, 8), (2, 9), (10, 10)]
     first = seen.with_revision(1, 7)
@@ -300,14 +300,23 @@ def test_revisions_are_bounded_from_both_sides_by_those_that_were_seen() -> None
 
 @pytest.mark.parametrize(("number", "revision"), [(2, 5), (2, 4), (1, 5), (3, 5), (2, 1)])
 def test_a_revision_that_does_not_increase_is_impossible(number: int, revision: int) -> None:
-    known = cart_of(3).with_revision(2, 6)
+    known = past_of(3).with_revision(2, 6)
     assert known is not None
     assert known.with_revision(number, revision if number != 1 else 6) is None
 
 
-def test_decide_times_do_not_decrease_among_changes() -> None:
-    timed = cart_of(3).with_decide_time(2, 50)
+def test_decide_times_do_not_decrease_among_the_changes_of_a_cart() -> None:
+    timed = past_of(3).with_decide_time(2, 50, ordered=True)
     assert timed is not None
-    assert timed.with_decide_time(3, 49) is None
-    assert timed.with_decide_time(1, 51) is None
-    assert timed.with_decide_time(3, 50) is not None
+    assert timed.with_decide_time(3, 49, ordered=True) is None
+    assert timed.with_decide_time(1, 51, ordered=True) is None
+    assert timed.with_decide_time(3, 50, ordered=True) is not None
+
+
+def test_a_guard_covers_what_is_at_or_below_it_and_either_way_what_is_not_known() -> None:
+    past = past_of(4).with_revision(2, 10)
+    assert past is not None
+    assert past.coverings(10, frozenset({1, 2, 4})) == (2,)
+    assert past.coverings(30, frozenset({1, 2, 4})) == (2, 4)
+    assert past.coverings(5, frozenset({1})) == (0, 1)
+    assert past.coverings(None, frozenset({1, 4})) == (4,)

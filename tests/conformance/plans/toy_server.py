@@ -13,6 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from conformance.oracle.observations import (
+    ObservedAnswer,
+    ObservedCart,
+    ObservedEffect,
+    ObservedLine,
+    ObservedLookup,
+    ObservedOutcome,
+    ObservedResult,
+    ObservedStatus,
+)
 from conformance.oracle.reasons import REASONS
 from conformance.oracle.values import (
     NO_DETAILS,
@@ -27,14 +37,6 @@ from conformance.oracle.values import (
     Limits,
     Line,
     Money,
-    ObservedAnswer,
-    ObservedCart,
-    ObservedEffect,
-    ObservedLine,
-    ObservedLookup,
-    ObservedOutcome,
-    ObservedResult,
-    ObservedStatus,
     Offer,
     PriceChanged,
     Remove,
@@ -82,7 +84,7 @@ class ToyServer:
     def __init__(self, rng: random.Random, faults: frozenset[str] = frozenset(), limits: Limits | None = None) -> None:
         self.rng = rng
         self.faults = faults
-        self.limits = limits or Limits()
+        self.limits = limits or Limits(profiles=frozenset({"core", "streaming"}))
         self.tables = Tables()
         self.offers: dict[str, Offer] = {}
         self.backend = True
@@ -207,7 +209,7 @@ class ToyServer:
         missing = operation.features - self.limits.features
         if missing:
             return self.refused(attempt, "UNSUPPORTED_FEATURE", Details(missing_features=missing), final=True)
-        if intent is None:
+        if not isinstance(intent, Add | Adjust | Set | Remove):
             return self.refused(attempt, "UNSUPPORTED_INTENT", final=True)
         wrong = self.wrong(intent)
         if wrong:

@@ -80,7 +80,13 @@ def _target_options(command: _Command) -> _Command:
 
 @main.command(epilog=_EPILOG)
 @_target_options
-@click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Profile to certify; repeat for several.")
+@click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="NAME",
+    help="Profile to certify; repeat for several. Without it: those that the server lists in its policy.",
+)
 @click.option("--budget", default="standard", show_default=True, help="How much fuzzing: fast, standard or deep.")
 @click.option("--seed", type=click.IntRange(min=0), default=None, help="Repeats a run; a new one unless given.")
 @click.option(

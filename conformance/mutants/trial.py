@@ -97,7 +97,12 @@ def try_mutant(name: str, seed: int, budget: str, folder: Path, whole: bool) -> 
     started = time.monotonic()
     register = load()
     settings = RunSettings.checked(
-        register, target=TargetOptions(launch=mutant_command(name)), budget=budget, seed=seed, report_dir=folder
+        register,
+        target=TargetOptions(launch=mutant_command(name)),
+        profiles=register.profiles,  # asked for: a mutant may list fewer than it should
+        budget=budget,
+        seed=seed,
+        report_dir=folder,
     )
     if whole:
         return _judged(name, mutant.breaks, settings, started)
@@ -123,10 +128,16 @@ def try_mutant(name: str, seed: int, budget: str, folder: Path, whole: bool) -> 
 def try_reference(seed: int, budget: str, folder: Path) -> ReferenceResult:
     """Run the whole suite against the reference server."""
     started = time.monotonic()
+    register = load()
     settings = RunSettings.checked(
-        load(), target=TargetOptions(launch=reference_command()), budget=budget, seed=seed, report_dir=folder
+        register,
+        target=TargetOptions(launch=reference_command()),
+        profiles=register.profiles,
+        budget=budget,
+        seed=seed,
+        report_dir=folder,
     )
-    code, report = execute(load(), settings, NoProgress())
+    code, report = execute(register, settings, NoProgress())
     summary = report.summary if report is not None else "the suite itself failed"
     named = tuple(dict.fromkeys(f.slug for f in report.findings)) if report is not None else ()
     return ReferenceResult(seed, time.monotonic() - started, code, summary, named)

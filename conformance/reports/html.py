@@ -35,6 +35,7 @@ from conformance.reports.wording import (
     seconds_of,
     target_title,
     time_text,
+    unlisted_text,
     visible,
     word_for,
 )
@@ -96,6 +97,7 @@ def to_html(report: report_pb2.Report) -> str:
         groups=groups,
         groups_by_slug=groups_by_slug,
         later=newer,
+        unlisted=unlisted_text(report),
         later_groups=later_groups,
         not_selected=NOT_SELECTED,
         anchors=_anchors(report),

@@ -27,6 +27,7 @@ from conformance.reports.wording import (
     run_word_for,
     seconds_of,
     target_title,
+    unlisted_text,
     word_for,
 )
 
@@ -112,6 +113,8 @@ def summary_lines(report: Report, report_dir: Path) -> list[str]:
             told = profile_word(profile)
             figures = profile_figures(profile, report)
             lines.append(f"  {one_line(profile.name):<{width}}  {told.glyph} {told.text}, {figures}")
+    if unlisted := unlisted_text(report):
+        lines += ["", *_paragraph(unlisted, "  ")]
     lines += _finding_lines(worth_telling(report), report, report_dir)
     if gaps := unjudged(report):
         lines += ["", "Not judged:"]

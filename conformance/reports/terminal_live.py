@@ -34,6 +34,7 @@ from conformance.reports.wording import (
     replay_command,
     run_word_for,
     target_title,
+    unlisted_text,
     word_for,
 )
 
@@ -174,6 +175,9 @@ class LiveProgress:
 def summary(report: Report, report_dir: Path) -> Iterator[RenderableType]:
     """The panel, the findings with their replay commands, what was not judged, and where the report is."""
     yield _verdict_panel(report)
+    if told := unlisted_text(report):
+        yield _indented(told)
+        yield Text("")
     yield from _findings(worth_telling(report), report, report_dir)
     if gaps := unjudged(report):
         yield Text("Not judged", style="bold")

@@ -196,3 +196,11 @@ def _spelled_out(character: str) -> str:
     if code <= 0xFF:
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
+
+
+def unlisted_text(report: report_pb2.Report) -> str:
+    """What the server was not tested for, because its policy does not list it; empty when there is nothing."""
+    if not report.unlisted_profiles:
+        return ""
+    names = ", ".join(one_line(name) for name in report.unlisted_profiles)
+    return f"Not listed in the server's policy, so not tested: {names}"

@@ -63,6 +63,7 @@ class Recorder:
     unreachable: str = ""  # why the run could not go on
     broken: list[str] = field(default_factory=list)  # what of the suite could not be read, or failed
     interrupted: bool = False  # somebody stopped the run
+    unlisted_profiles: tuple[str, ...] = ()  # not tested, because the server's policy does not list them
     _start_seconds: float = field(default_factory=time.time)
     _start_monotonic: float = field(default_factory=time.monotonic)
 
@@ -135,6 +136,7 @@ class Recorder:
             "check": check.check_id,
             "seed": self.settings.seed,
             "budget": self.settings.budget.name,
+            "profiles": list(self.settings.profiles),
             "plan": plan,
             "suite_version": self.suite_version,
             "spec_version": SPEC_VERSION,
@@ -179,6 +181,7 @@ class Recorder:
                 requirement_count=len(edition.register.requirements),
                 digest=edition.register.digest,
             ),
+            unlisted_profiles=self.unlisted_profiles,
             later_requirements=later,
             later_findings=later_findings,
         )

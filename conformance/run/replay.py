@@ -22,6 +22,7 @@ def replay_settings(file: Path, target: TargetOptions, report_dir: Path) -> RunS
     return RunSettings.checked(
         load(),
         target=target,
+        profiles=failure["profiles"],
         budget=failure["budget"],
         seed=failure["seed"],
         report_dir=report_dir,
@@ -46,6 +47,11 @@ def read_failure(file: Path) -> dict[str, Any]:
     for name, kind in kinds.items():
         if not isinstance(failure.get(name), kind):
             raise UsageError(f"{file}: {name!r} is missing or not of type {kind.__name__}")
+    profiles = failure.get("profiles", [])  # files of the first edition do not name them
+    known = load().profiles
+    if not isinstance(profiles, list) or not all(name in known for name in profiles):
+        raise UsageError(f"{file}: 'profiles' is no list of {', '.join(known)}")
+    failure["profiles"] = tuple(profiles)
     if failure.setdefault("plan", None) is not None:
         try:
             from_json(failure["plan"])

@@ -92,15 +92,13 @@ class Run:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
         """Keep the checks of the requested profiles; write every one of them down."""
-        profile_of = {requirement.slug: requirement.profile for requirement in self.register.requirements}
         kept, dropped = [], []
         for item in items:
             slugs = slugs_of(item)
-            unknown = [slug for slug in slugs if slug not in profile_of]
+            unknown = [slug for slug in slugs if slug not in self.register.by_slug]
             if not slugs or unknown:
                 raise pytest.UsageError(f"{item.nodeid} judges no requirement, or an unknown one: {unknown}")
-            wanted = any(profile_of[slug] in self.settings.profiles for slug in slugs)
-            if wanted and self.settings.selects(check_id_of(item), slugs):
+            if self._is_wanted(slugs) and self.settings.selects(check_id_of(item), slugs):
                 kept.append(item)
                 self.recorder.checks[check_id_of(item)] = CheckRecord(check_id_of(item), title_of(item), slugs)
             else:
@@ -117,7 +115,7 @@ class Run:
             if session.items and not self.recorder.broken:
                 self._clear_failures()
                 try:
-                    self._open_target(opened, len(session.items))
+                    self._open_target(opened, session.items)
                 except TargetUnreachableError as error:
                     self.recorder.unreachable = str(error)
                     session.items.clear()
@@ -130,18 +128,34 @@ class Run:
         except OSError as error:
             self.progress.note(f"{error.filename}, of an earlier run, cannot be removed: {error.strerror}")
 
-    def _open_target(self, opened: contextlib.ExitStack, check_count: int) -> None:
+    def _is_wanted(self, slugs: tuple[str, ...]) -> bool:
+        return any(self.register.by_slug[slug].profile in self.settings.profiles for slug in slugs)
+
+    def _leave_out(self, listed: tuple[str, ...], items: list[pytest.Item]) -> None:
+        """Take out what is of profiles that the server does not list; it is not tested for them."""
+        asked = self.settings.profiles
+        self.settings = self.recorder.settings = self.settings.narrowed_to(listed)
+        self.recorder.unlisted_profiles = tuple(name for name in asked if name not in self.settings.profiles)
+        for item in [item for item in items if not self._is_wanted(slugs_of(item))]:
+            items.remove(item)
+            del self.recorder.checks[check_id_of(item)]
+
+    def _open_target(self, opened: contextlib.ExitStack, items: list[pytest.Item]) -> None:
         target = Target(self.settings.target)
         self.recorder.describe_target(target.address, target.control_address, target.launched, None)
         opened.enter_context(target)
         opened.callback(self._close_target)
         self._target = target
-        self.recorder.describe_target(target.address, target.control_address, target.launched, smoke(target))
+        introduction = smoke(target)
+        description = introduction.description if introduction else None
+        self.recorder.describe_target(target.address, target.control_address, target.launched, description)
+        if introduction is not None and introduction.profiles is not None:
+            self._leave_out(introduction.profiles, items)
         self.progress.started(
             self.recorder.target.name,
             target.address,
             self.settings.profiles,
-            check_count,
+            len(items),
             self.settings.seed,
             self.settings.budget.name,
         )

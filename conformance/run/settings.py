@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,12 @@ class RunSettings:
     """A run, fixed before it begins; `checked` raises UsageError for what no run can mean."""
 
     target: TargetOptions
-    profiles: tuple[str, ...]
+    profiles: tuple[str, ...]  # to be certified; those the server does not list fall away unless they were asked for
     budget: Budget
     seed: int
     report_dir: Path
     edition: Edition  # whose requirements decide
+    profiles_asked_for: bool = False  # whether somebody named them
     only: tuple[str, ...] = ()  # patterns over slugs and check ids; empty means everything
     plan: Mapping[str, Any] | None = None  # the one plan to replay in place of drawn ones
     replayed: Path | None = None  # the failure file that the plan is from
@@ -67,11 +68,22 @@ class RunSettings:
             seed=seed,
             report_dir=report_dir or Path("conformance-report"),
             edition=judged_by,
+            profiles_asked_for=bool(profiles),
             only=only,
             plan=plan,
             replayed=replayed,
             stop_at_first=stop_at_first,
         )
+
+    def narrowed_to(self, listed: Iterable[str]) -> RunSettings:
+        """These settings without the profiles that the server does not list, unless they were asked for.
+
+        `core` always stays: a server without it is none.
+        """
+        if self.profiles_asked_for:
+            return self
+        has = {"core", *listed}
+        return replace(self, profiles=tuple(name for name in self.profiles if name in has))
 
     def claim_report_dir(self) -> None:
         """Make the report's folder and see that it can be written; raises UsageError."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 
 import grpc
 from cartsync.conformance.v1 import control_pb2
@@ -12,7 +13,15 @@ from conformance.wire import RpcFailureError, Story, Target
 from conformance.wire.shop import ControlFailedError
 
 
-def smoke(target: Target) -> control_pb2.DescribeResponse | None:
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """What a server says of itself: through its control service, and in its policy."""
+
+    description: control_pb2.DescribeResponse
+    profiles: tuple[str, ...] | None  # None when it did not say
+
+
+def smoke(target: Target) -> Introduction | None:
     """See that the service is there, and that one add is answered; returns what the server says of itself.
 
     Raises TargetUnreachableError with a sentence on what to look at. Without a control service only the presence
@@ -25,9 +34,9 @@ def smoke(target: Target) -> control_pb2.DescribeResponse | None:
             return None
         description = _find_control(story)
         _answer_one_add(story)
+        return Introduction(description, _listed_profiles(story))
     finally:
         story.close()
-    return description
 
 
 def _find_service(story: Story) -> None:
@@ -43,6 +52,13 @@ def _find_service(story: Story) -> None:
             raise TargetUnreachableError(
                 f"the server at {story.target.address} does not answer GetSyncPolicy: {failure}"
             ) from failure
+
+
+def _listed_profiles(story: Story) -> tuple[str, ...] | None:
+    try:
+        return tuple(story.policy.profiles) or None
+    except (RpcFailureError, NotTestableError):
+        return None
 
 
 def _find_control(story: Story) -> control_pb2.DescribeResponse:

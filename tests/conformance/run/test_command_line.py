@@ -124,7 +124,7 @@ def test_a_launched_server_that_ends_at_once_is_quoted(tmp_path: Path) -> None:
         (["run", "--no-such-flag"], "--no-such-flag"),
         (
             ["run", "--target", "127.0.0.1:1", "--profile", "teleport"],
-            "the profiles of this edition are core, streaming",
+            "are core, streaming, coupons",
         ),
         (["run", "--target", "127.0.0.1:1", "--budget", "huge"], "fast, standard, deep"),
         (["run", "--target", "nowhere"], "is no HOST:PORT"),

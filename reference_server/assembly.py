@@ -1,6 +1,5 @@
 """Puts a server together, starts it, and stops it in good order.
 
-`Parts` names every part that a variant of the server may exchange; `REFERENCE` is the server as it should be.
 Stopping: health says so first, nothing new is accepted, streams answer what they have read and end, running calls
 get their grace, what was begun is settled, and only then the store is closed.
 """
@@ -16,132 +15,38 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-import grpc.aio
-from cartsync.v1 import service_pb2, service_pb2_grpc
-
-from reference_server.catalog import demo_catalog, load_catalog
-from reference_server.clock import OffsetClock, SystemClock
+from reference_server.clock import OffsetClock
 from reference_server.commits import Commits
-from reference_server.config import Address, Config, RateLimit
-from reference_server.credentials import Credentials, DevelopmentCredentials, FirstOf, load_tokens
-from reference_server.demo_payment import DemoPaymentProvider
-from reference_server.engine.deciding import Decider
+from reference_server.config import Address, Config
+from reference_server.credentials import Credentials, FirstOf
 from reference_server.engine.policy import Policy
-from reference_server.engine.snapshot import CartPricing
 from reference_server.logs import log_event
+from reference_server.parts import REFERENCE, SERVICE, OpenStore, Parts
 from reference_server.ports import (
     Catalog,
     Clock,
+    Guests,
     Interventions,
     NoInterventions,
-    NoPaymentProvider,
     PaymentProvider,
     Promotions,
     RateLimiter,
 )
-from reference_server.promotions import demo_promotions, load_promotions
-from reference_server.rate_limits import NoLimit, TokenBuckets
 from reference_server.service import listener
-from reference_server.service.call_limits import CallLimits
-from reference_server.service.callers import Callers
-from reference_server.service.calls import CallGuard
-from reference_server.service.servicer import CartSyncServicer, MakeStream
 from reference_server.service.submissions import Submissions
-from reference_server.service.sync_stream import Claims, SyncStream
-from reference_server.service.watching import Watches
 from reference_server.settlement import Settlement
-from reference_server.storage import Store, StoreFailedError, open_store
+from reference_server.storage import Store, StoreFailedError
 
-SERVICE = service_pb2.DESCRIPTOR.services_by_name["CartSyncService"]
+__all__ = ["REFERENCE", "OpenStore", "Parts", "Server", "StoreUnavailableError", "build", "renew_store_id", "serve"]
+
 MAINTENANCE_SECONDS = 60.0
 RENEWAL_SAVE = "before-new-store-id"
 
 
 class StoreUnavailableError(Exception):
     """The store cannot be opened; the message says why and what to do."""
-
-
-class OpenStore(Protocol):
-    """Opens a store by its address; raises StoreFailedError and ValueError."""
-
-    def __call__(self, address: str, policy: Policy, *, keep_effects: bool = False) -> Store:
-        """The store at `address`."""
-        ...
-
-
-AddService = Callable[[CartSyncServicer, grpc.aio.Server], None]
-"""Puts the service on the public listener."""
-
-
-def policy_of(config: Config) -> Policy:
-    """The contract that a configuration comes to."""
-    return Policy(
-        replay_window=config.replay_window,
-        outcome_retention=config.outcome_retention,
-        queue_retention=config.queue_retention,
-        profiles=config.profiles,
-    )
-
-
-def limiter_of(limit: RateLimit | None, clock: Clock) -> RateLimiter:
-    """The limiter that a configuration asks for."""
-    return NoLimit() if limit is None else TokenBuckets(limit, clock)
-
-
-def catalog_of(config: Config) -> Catalog:
-    """The catalogue file, or the demo; raises CatalogError."""
-    return demo_catalog() if config.catalog is None else load_catalog(config.catalog)
-
-
-def promotions_of(config: Config) -> Promotions:
-    """The promotions file, or the demo; raises PromotionsError."""
-    return demo_promotions() if config.promotions is None else load_promotions(config.promotions)
-
-
-def payment_provider_of(config: Config) -> PaymentProvider:
-    """The demo's in development mode; none otherwise: a shop connects its own."""
-    return DemoPaymentProvider() if config.tokens_file is None else NoPaymentProvider()
-
-
-def call_limits_of(config: Config) -> CallLimits:
-    """How much of the server one principal may keep busy."""
-    return CallLimits(config.max_calls, config.max_streams)
-
-
-def credentials_of(config: Config) -> Credentials:
-    """The tokens file, or everybody's word; raises TokensFileError."""
-    return DevelopmentCredentials() if config.tokens_file is None else load_tokens(config.tokens_file)
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What a server is made of. A variant exchanges parts with `dataclasses.replace`."""
-
-    policy: Callable[[Config], Policy] = policy_of
-    clock: Callable[[], Clock] = SystemClock
-    catalog: Callable[[Config], Catalog] = catalog_of
-    credentials: Callable[[Config], Credentials] = credentials_of
-    callers: Callable[[Credentials, Clock], Callers] = Callers
-    call_limits: Callable[[Config], CallLimits] = call_limits_of
-    guard: Callable[..., CallGuard] = CallGuard
-    limiter: Callable[[RateLimit | None, Clock], RateLimiter] = limiter_of
-    promotions: Callable[[Config], Promotions] = promotions_of
-    payment_provider: Callable[[Config], PaymentProvider] = payment_provider_of
-    open_store: OpenStore = open_store
-    decider: Callable[[Policy], Decider] = Decider
-    pricing: Callable[[], CartPricing] = CartPricing
-    settlement: Callable[..., Settlement] = Settlement
-    submissions: Callable[[Settlement, Policy], Submissions] = Submissions
-    claims: Callable[[], Claims] = Claims
-    stream: MakeStream = SyncStream
-    watches: Callable[[Submissions, Commits], Watches] = Watches
-    servicer: Callable[[Submissions, Claims, MakeStream, str, Watches], CartSyncServicer] = CartSyncServicer
-    add_service: AddService = service_pb2_grpc.add_CartSyncServiceServicer_to_server
-
-
-REFERENCE = Parts()
 
 
 def server_version() -> str:
@@ -159,6 +64,7 @@ class _World:
     clock: Clock
     catalog: Catalog
     limiter: RateLimiter
+    payment_limiter: RateLimiter
     credentials: Credentials
     promotions: Promotions
     payment_provider: PaymentProvider
@@ -181,6 +87,7 @@ class Server:
             clock,
             parts.catalog(config),
             parts.limiter(config.rate_limit, clock),
+            parts.payment_limiter(config.payment_rate_limit, clock),
             parts.credentials(config),
             parts.promotions(config),
             parts.payment_provider(config),
@@ -208,6 +115,7 @@ class Server:
         store = await self._open_store()
         control = await self._arrange(store)
         commits = Commits()
+        guests = self._parts.guests(self._world.credentials)
         settlement = self._parts.settlement(
             store,
             self._parts.decider(self._policy),
@@ -219,6 +127,9 @@ class Server:
             self._parts.pricing(),
             self._world.promotions,
             commits=commits,
+            payment_provider=self._world.payment_provider,
+            payment_limiter=self._world.payment_limiter,
+            guests=guests,
         )
         if control is not None:
             self.control_address = await control()
@@ -226,7 +137,7 @@ class Server:
         self._cleanup.push_async_callback(self._drain, settlement)
         maintenance = asyncio.create_task(self._maintain(store))
         self._cleanup.callback(maintenance.cancel)
-        await self._listen(settlement, commits)
+        await self._listen(settlement, commits, guests)
 
     async def _open_store(self) -> Store:
         address = self.config.store_address
@@ -261,6 +172,7 @@ class Server:
             clock,
             arranged.catalog(world.catalog),
             arranged.limiter(self._parts.limiter(self.config.rate_limit, clock)),
+            arranged.payment_limiter(self._parts.payment_limiter(self.config.payment_rate_limit, clock)),
             FirstOf(arranged.state, world.credentials),
             arranged.promotions(world.promotions),
             arranged.payment_provider(world.payment_provider),
@@ -274,12 +186,13 @@ class Server:
 
         return listen
 
-    async def _listen(self, settlement: Settlement, commits: Commits) -> None:
+    async def _listen(self, settlement: Settlement, commits: Commits, guests: Guests) -> None:
         config, parts = self.config, self._parts
         claims = parts.claims()
         submissions = self.submissions = parts.submissions(settlement, self._policy)
         watches = parts.watches(submissions, commits)
-        services = [SERVICE]
+        account_services = parts.account_services(self._policy, settlement, guests)
+        services = [SERVICE, *account_services]
         guard = parts.guard(
             tuple(f"/{service.full_name}/" for service in services),
             parts.callers(self._world.credentials, self._world.clock).admit,
@@ -287,6 +200,8 @@ class Server:
         )
         server = listener.make_server([guard], self._policy.max_submission_bytes)
         parts.add_service(parts.servicer(submissions, claims, parts.stream, server_version(), watches), server)
+        for add in account_services.values():
+            add(server)
         health = await listener.add_health(server)
         listener.add_reflection(server, *services)
         tls = None

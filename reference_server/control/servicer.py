@@ -233,6 +233,9 @@ class ControlServicer(control_pb2_grpc.ControlServiceServicer):
                     sku=effect.sku,
                     quantity_before=effect.quantity_before,
                     quantity_after=effect.quantity_after,
+                    resource=effect.resource,
+                    entry_id=effect.entry_id,
+                    present=effect.present,
                 )
                 for effect in await self._store.effects(request.principal)
             ]

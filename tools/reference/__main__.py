@@ -7,6 +7,7 @@ import sys
 from collections.abc import Collection
 from pathlib import Path
 
+from tools.diagrams.faults import DiagramError
 from tools.reference.everything import GROUPS, OWNED, ROOT, generated
 from tools.reference.faults import SourceError
 
@@ -22,7 +23,7 @@ def main() -> int:
     groups = arguments.groups or GROUPS
     try:
         files = generated(groups)
-    except SourceError as error:
+    except (SourceError, DiagramError) as error:
         print(error, file=sys.stderr)
         return 1
     orphans = _orphans(files, groups)

@@ -100,8 +100,8 @@ def reason_page(found: Sequence[Reason], places: Places) -> str:
         f"{len(found)} reasons why an operation was not applied.",
         "",
         "A reason is part of an answer, so the call itself ends with `OK`. State, disposition and whether it is",
-        "recorded are fixed by the options of each value in the protocol; a client that does not know a reason goes by the",
-        "disposition, which is on the wire beside it. Status errors of calls are on [another page](rpcs.md).",
+        "recorded are fixed by the options of each value in the protocol; a client that does not know a reason",
+        "goes by the disposition, which is on the wire beside it. Status errors are on [another page](rpcs.md).",
         "",
         *table(
             ("reason", "state", "disposition", "recorded"),

@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
+from tools.diagrams.stories import DUTY
 from tools.site.staging import fenced_lines
 
 _BASE = "http://site.invalid/"
@@ -63,6 +64,7 @@ def _broken(site: Path, pages: dict[Path, _Page], page: Path, parsed: _Page) -> 
 _LINK = re.compile(r"!?\[(?:[^\[\]]|\[[^\[\]]*\])*\]\((?P<target>[^()\s]+)\)")
 _HEADING = re.compile(r"#{1,6} (?P<text>.+)")
 _REQUIREMENT = re.compile(r"- \*\*(?P<slug>[a-z-]+/[a-z0-9-]+)\*\* \(")
+
 _ID = re.compile(r'<[^>]* id="(?P<id>[^"]+)"')
 
 
@@ -100,7 +102,7 @@ def anchors_of_markdown(text: str) -> set[str]:
         if fenced:
             continue
         anchors |= {found["id"] for found in _ID.finditer(line)}
-        if found := _REQUIREMENT.match(line):
+        if found := _REQUIREMENT.match(line) or DUTY.match(line):
             anchors.add(found["slug"])
         if found := _HEADING.match(line):
             words = re.sub(r"[^\w\- ]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", found["text"]).strip().lower())

@@ -1,6 +1,6 @@
 """Copies the pages of `docs` to where the site is rendered from, and adds what only the site can have.
 
-- Each requirement gets an anchor that is its slug, and each mention of a slug a link to it.
+- Each requirement, and each named duty of a client, gets an anchor that is its slug; each mention of it becomes a link.
 - A link that leaves `docs` leads to what stands for its target in the site: the reference page of a .proto file, a
   copy of any other file. A folder has nothing that stands for it; its link becomes text.
 - The navigation is what is there: guides, chapters and generated pages, in the order of their file names.
@@ -12,11 +12,12 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from conformance.requirements import Register
-from conformance.requirements.register import Requirement
+from tools.diagrams.stories import DUTY as _DUTY
+from tools.diagrams.stories import duties
 from tools.reference.markdown import page_of
 
 HERE = Path(__file__).parent
@@ -37,9 +38,10 @@ def stage(root: Path, source: Path, register: Register) -> Path:
     Nothing may be at `source` yet.
     """
     docs = source / "docs"
-    shutil.copytree(root / "docs", docs, ignore=shutil.ignore_patterns("diagrams"))
-    shutil.copytree(root / "docs" / "images", docs / "images", dirs_exist_ok=True)
+    shutil.copytree(root / "docs", docs)
+    shutil.rmtree(docs / "diagrams", ignore_errors=True)
     shutil.copytree(HERE / "assets", docs / "assets")
+    chapters = {r.slug: r.chapter for r in register.requirements} | duties(root / "docs" / "spec")
     origins = {docs / page.relative_to(root / "docs"): page for page in (root / "docs").rglob("*.md")}
     for name, place in _COPIED_PAGES.items():
         if (root / name).is_file():
@@ -47,9 +49,7 @@ def stage(root: Path, source: Path, register: Register) -> Path:
             shutil.copy(root / name, docs / place)
             origins[docs / place] = root / name
     for page, origin in origins.items():
-        if not page.exists():
-            continue
-        here = _Page(root, docs, page, origin, register)
+        here = _Page(root, docs, page, origin, chapters)
         page.write_text(here.staged(), encoding="utf-8")
     config = source / "zensical.toml"
     config.write_text(
@@ -62,8 +62,8 @@ def stage(root: Path, source: Path, register: Register) -> Path:
 class _Page:
     """One page on its way from `origin` in the repository to `page` below the staged `docs`."""
 
-    def __init__(self, root: Path, docs: Path, page: Path, origin: Path, register: Register) -> None:
-        self.root, self.docs, self.page, self.origin, self.register = root, docs, page, origin, register
+    def __init__(self, root: Path, docs: Path, page: Path, origin: Path, chapters: Mapping[str, str]) -> None:
+        self.root, self.docs, self.page, self.origin, self.chapters = root, docs, page, origin, chapters
 
     def staged(self) -> str:
         text = self.origin.read_text(encoding="utf-8")
@@ -73,15 +73,15 @@ class _Page:
 
     def _line(self, line: str) -> str:
         line = _ITEM.sub(_anchored, line)
+        line = _DUTY.sub(r'| <a class="requirement" id="\g<slug>" href="#\g<slug>">\g<slug></a> |', line)
         line = _LINK.sub(self._link, line)
         return _MENTION.sub(self._mention, line)
 
     def _mention(self, found: re.Match[str]) -> str:
-        requirement = self.register.by_slug.get(found["slug"])
-        return f"[{found[0]}]({self._to(requirement)})" if requirement else found[0]
-
-    def _to(self, requirement: Requirement) -> str:
-        return f"{self._relative(self.docs / 'spec' / requirement.chapter)}#{requirement.slug}"
+        slug = found["slug"]
+        if slug not in self.chapters:
+            return found[0]
+        return f"[{found[0]}]({self._relative(self.docs / 'spec' / self.chapters[slug])}#{slug})"
 
     def _link(self, found: re.Match[str]) -> str:
         path, _, fragment = found["target"].partition("#")

@@ -7,11 +7,24 @@ import uuid
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import grpc
 import grpc.aio
 from cartsync.conformance.v1 import control_pb2, control_pb2_grpc
-from cartsync.v1 import money_pb2, operation_pb2, reason_pb2, service_pb2, service_pb2_grpc
+from cartsync.v1 import (
+    address_book_pb2_grpc,
+    address_pb2,
+    guest_claim_pb2_grpc,
+    money_pb2,
+    operation_pb2,
+    payment_methods_pb2_grpc,
+    reason_pb2,
+    service_pb2,
+    service_pb2_grpc,
+    wishlist_pb2_grpc,
+)
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.rpc import error_details_pb2, status_pb2
 
 from reference_server.assembly import REFERENCE, Parts, Server, build
@@ -38,6 +51,22 @@ class Live:
     channel: grpc.aio.Channel
     calls: service_pb2_grpc.CartSyncServiceAsyncStub
     control: control_pb2_grpc.ControlServiceAsyncStub
+
+    @property
+    def wishlist(self) -> wishlist_pb2_grpc.WishlistServiceAsyncStub:
+        return wishlist_pb2_grpc.WishlistServiceStub(self.channel)
+
+    @property
+    def address_book(self) -> address_book_pb2_grpc.AddressBookServiceAsyncStub:
+        return address_book_pb2_grpc.AddressBookServiceStub(self.channel)
+
+    @property
+    def payment_methods(self) -> payment_methods_pb2_grpc.PaymentMethodServiceAsyncStub:
+        return payment_methods_pb2_grpc.PaymentMethodServiceStub(self.channel)
+
+    @property
+    def guests(self) -> guest_claim_pb2_grpc.GuestServiceAsyncStub:
+        return guest_claim_pb2_grpc.GuestServiceStub(self.channel)
 
     def shopper(self, principal: str = "ann") -> Shopper:
         return Shopper(self, principal)
@@ -73,25 +102,49 @@ class Shopper:
     sequence: int = 0
     last_key: str = ""
 
+    authorization: str = ""  # empty: the development credential
+
     @property
     def metadata(self) -> Metadata:
-        return (("authorization", f"Bearer dev:{self.principal}"),)
+        return (("authorization", self.authorization or f"Bearer dev:{self.principal}"),)
 
     def add(
         self, quantity: int = 1, cart_id: str = "cart", sku: str = "LANTERN-WHITE"
     ) -> operation_pb2.OperationAttempt:
-        self.sequence += 1
-        operation = operation_pb2.CartOperation(
-            idempotency_key=str(uuid.uuid4()),
-            sequence=self.sequence,
-            previous_key=self.last_key,
+        return self.draft(
             add_item=operation_pb2.AddItem(
                 cart_id=cart_id,
                 sku=sku,
                 quantity=quantity,
                 observed_unit_price=money_pb2.Money(currency_code="GBP", minor_units=339),
                 quantity_policy=operation_pb2.QUANTITY_POLICY_EXACT,
-            ),
+            )
+        )
+
+    def wish(self, sku: str) -> operation_pb2.OperationAttempt:
+        return self.draft(add_to_wishlist=operation_pb2.AddToWishlist(sku=sku))
+
+    def address(self, address_id: str, recipient: str = "Ann") -> operation_pb2.OperationAttempt:
+        return self.draft(
+            put_address=operation_pb2.PutAddress(
+                address_id=address_id,
+                update_mask=FieldMask(paths=["recipient", "address_lines", "region_code"]),
+                address=address_pb2.Address(recipient=recipient, address_lines=["1 High Street"], region_code="GB"),
+            )
+        )
+
+    def card(self, payment_method_id: str, token: str = "demo-visa-4242") -> operation_pb2.OperationAttempt:
+        return self.draft(
+            save_payment_method=operation_pb2.SavePaymentMethod(
+                payment_method_id=payment_method_id, provider="demo", provider_token=token, label="mine"
+            )
+        )
+
+    def draft(self, **intent: Any) -> operation_pb2.OperationAttempt:
+        """The next operation of the queue."""
+        self.sequence += 1
+        operation = operation_pb2.CartOperation(
+            idempotency_key=str(uuid.uuid4()), sequence=self.sequence, previous_key=self.last_key, **intent
         )
         self.last_key = operation.idempotency_key
         return operation_pb2.OperationAttempt(operation=operation)

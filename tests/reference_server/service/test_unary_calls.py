@@ -314,7 +314,11 @@ async def test_the_public_listener_shows_nothing_of_the_control_service(live: Li
     ]
     listed, public, *hidden = [answer async for answer in stub.ServerReflectionInfo(iter(questions))]
     assert [entry.name for entry in listed.list_services_response.service] == [
+        "cartsync.v1.AddressBookService",
         "cartsync.v1.CartSyncService",
+        "cartsync.v1.GuestService",
+        "cartsync.v1.PaymentMethodService",
+        "cartsync.v1.WishlistService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1alpha.ServerReflection",
     ]

@@ -28,19 +28,25 @@ from reference_server.engine.cases import Decision, Situation
 from reference_server.engine.deciding import Decider
 from reference_server.engine.offers import offers_for
 from reference_server.engine.operands import Operand, operand
+from reference_server.engine.payment_rules import payments_for
 from reference_server.engine.policy import Policy
 from reference_server.engine.promotions import promotions_for
 from reference_server.engine.snapshot import CartPricing
-from reference_server.engine.state import Reading, RecordRange
+from reference_server.engine.state import CollectionContents, Reading, RecordRange
 from reference_server.ports import (
     Catalog,
     Clock,
+    Guests,
     Interventions,
+    NoGuests,
     NoInterventions,
+    NoPaymentProvider,
     NoPromotions,
+    PaymentProvider,
     Promotions,
     RateLimiter,
 )
+from reference_server.rate_limits import NoLimit
 from reference_server.storage.interface import CONTACT_GRANULARITY, Store, Wanted
 
 _T = TypeVar("_T")
@@ -292,6 +298,28 @@ class Settlement:
             promotions=promotions_for(self._promotions, principal),
         )
         return CartReading(cart, contents.decided_through_sequence, contents.store_id)
+
+    async def collection(
+        self,
+        principal: str,
+        name: str,
+        queue_id: str = "",
+        expected_store_id: str = "",
+        *,
+        after_revision: int = 0,
+        limit: int | None = None,
+    ) -> CollectionContents:
+        """Entries of a collection in the order of addition, with the watermark of a queue at the same instant.
+
+        All of them, or the first `limit` added after `after_revision`; `engine.listings` makes messages of them.
+        spec: wishlist/atomic, address/listing, payment/listing
+        """
+        contents = await self._store.read_collection(
+            principal, name, queue_id, after_revision=after_revision, limit=limit
+        )
+        _check_store(expected_store_id, contents.store_id)
+        await self._stay_in_contact(principal, queue_id, contents.contact_time_us)
+        return contents
 
     async def lookup(self, principal: str, queue_id: str, first: int, last: int, expected_store_id: str = "") -> Lookup:
         """What was decided for `first` to `last`; decides nothing (spec: lookup/*, retention/lookup-purged)."""

@@ -14,9 +14,10 @@ from cartsync.v1 import operation_pb2, outcome_pb2
 
 from reference_server.engine import claim_tokens
 from reference_server.engine.claim_rules import ClaimCase, ClaimOutcome
+from reference_server.engine.entry_rules import Change
 from reference_server.engine.offers import OfferLookup
 from reference_server.engine.state import CartHead, Claim, Effect
-from reference_server.engine.working import Working, Writes
+from reference_server.engine.working import NOTHING, Working, Writes
 
 # No catalogue has a product without a name; one that can say so can be reached.
 _NO_SKU = ""
@@ -71,46 +72,38 @@ def claimed_lines(answer: ClaimOutcome) -> list[outcome_pb2.ClaimedLine]:
 def claim_writes(
     case: ClaimCase,
     answer: ClaimOutcome,
-    operation: operation_pb2.CartOperation,
-    queue_id: str,
+    cart_id: str,
     working: Working,
-    revision: int,
-    decide_time_us: int,
+    change: Change,
+    effects: tuple[Effect, ...],
 ) -> Writes:
-    """What an applied claim changes: nothing when it had been made before."""
+    """What an applied claim changes, nothing when it had been made before.
+
+    `change` is that of the account's cart, `effects` what the ledger tells of each changed line.
+    """
     if not answer.first or case.guest is None:
-        return Writes()
+        return NOTHING
     claim = Claim(case.guest, case.guest_cart_id, case.account)
     changed = [line for line in answer.lines if line.changed]
     if not changed:
         return Writes(claim=claim)
-    cart_id = operation.claim_guest_cart.cart_id
-    cart = case.cart if case.cart is not None else CartHead(0, answer.currency_code, decide_time_us)
+    cart = case.cart if case.cart is not None else CartHead(0, answer.currency_code, change.time_us)
+    new_line_count = sum(line.quantity_before == 0 for line in changed)
     return Writes(
         carts={
             cart_id: replace(
                 cart,
-                revision=revision,
-                update_time_us=decide_time_us,
-                line_count=cart.line_count + sum(line.quantity_before == 0 for line in changed),
+                revision=change.revision,
+                update_time_us=change.time_us,
+                line_count=cart.line_count + new_line_count,
             )
         },
         lines={
-            (cart_id, line.sku): working.line((cart_id, line.sku)).after(line.quantity_after, revision, queue_id)
-            for line in changed
-        },
-        effects=tuple(
-            Effect(
-                queue_id=queue_id,
-                sequence=operation.sequence,
-                idempotency_key=operation.idempotency_key,
-                cart_id=cart_id,
-                revision=revision,
-                sku=line.sku,
-                quantity_before=line.quantity_before,
-                quantity_after=line.quantity_after,
+            (cart_id, line.sku): working.line((cart_id, line.sku)).after(
+                line.quantity_after, change.revision, change.queue_id
             )
             for line in changed
-        ),
+        },
+        effects=effects,
         claim=claim,
     )

@@ -12,6 +12,7 @@ from dataclasses import replace
 from cartsync.v1 import operation_pb2
 
 from reference_server.engine.coupon_rules import CouponCase, CouponOutcome
+from reference_server.engine.entry_rules import Change
 from reference_server.engine.promotions import PromotionLookup
 from reference_server.engine.state import CollectionHead, Effect, Entry, coupons_of, uses_of
 from reference_server.engine.working import Working, Writes
@@ -40,44 +41,26 @@ def look_up(case: CouponCase, promotions: PromotionLookup) -> None:
 
 
 def coupon_writes(
-    case: CouponCase,
-    answer: CouponOutcome,
-    operation: operation_pb2.CartOperation,
-    queue_id: str,
-    working: Working,
-    revision: int,
-    decide_time_us: int,
+    case: CouponCase, answer: CouponOutcome, cart_id: str, working: Working, change: Change, effect: Effect
 ) -> Writes:
-    """What a coupon that came or went changes; the cart is there, for else nothing could have changed."""
-    intent: CouponIntent = getattr(operation, case.kind)
+    """What a coupon that came or went changes; `change` is that of the cart, `effect` what the ledger tells of it."""
     assert case.cart is not None, "a coupon comes and goes with a cart only"
-    uses = working.collection(uses_of(intent.coupon_code))
+    uses = working.collection(uses_of(case.coupon_code))
     uses_after = CollectionHead(
         revision=uses.revision + 1,
-        update_time_us=max(decide_time_us, uses.update_time_us),
+        update_time_us=max(change.time_us, uses.update_time_us),
         entry_count=uses.entry_count + (1 if answer.present else -1),
     )
+    on_cart, in_use = (
+        Entry(revision, revision, b"") if answer.present else None
+        for revision in (change.revision, uses_after.revision)
+    )
     return Writes(
-        carts={intent.cart_id: replace(case.cart, revision=revision, update_time_us=decide_time_us)},
-        collections={uses_of(intent.coupon_code): uses_after},
+        carts={cart_id: replace(case.cart, revision=change.revision, update_time_us=change.time_us)},
+        collections={uses_of(case.coupon_code): uses_after},
         entries={
-            (coupons_of(intent.cart_id), intent.coupon_code): (
-                Entry(revision, revision, b"") if answer.present else None
-            ),
-            (uses_of(intent.coupon_code), intent.cart_id): (
-                Entry(uses_after.revision, uses_after.revision, b"") if answer.present else None
-            ),
+            (coupons_of(cart_id), case.coupon_code): on_cart,
+            (uses_of(case.coupon_code), cart_id): in_use,
         },
-        effects=(
-            Effect(
-                queue_id=queue_id,
-                sequence=operation.sequence,
-                idempotency_key=operation.idempotency_key,
-                cart_id=intent.cart_id,
-                revision=revision,
-                resource="coupon",
-                entry_id=intent.coupon_code,
-                present=answer.present,
-            ),
-        ),
+        effects=(effect,),
     )

@@ -7,13 +7,15 @@ has an answer ends the walk. An answer is one of
     Replayed      decided before: the recorded outcome, nothing changes
     Refused       the reason's policy in `reason.proto` says whether it is recorded
     LineOutcome   applied, with what became of the line
+    Applied       applied, with all that it writes
     Discarded     applied; the operation that had this sequence never will be
 
 A recorded answer moves the watermark and the key chain; any other one leaves the state as it was, and after a
 conflict or a deferral the rest of the submission is not looked at. What has been decided is a value, `Decision`:
 nothing is durable before the caller has committed `Decision.changes`, and nothing may be answered before that.
 
-Every rule is one small method, so that a variant of the server can be made by overriding exactly one.
+Steps 1 to 12 are here, 13 and 14 in `judging`. Every rule is one small method, so that a variant of the server can
+be made by overriding exactly one.
 """
 
 from __future__ import annotations
@@ -23,21 +25,20 @@ from typing import ClassVar
 
 from cartsync.v1 import operation_pb2, outcome_pb2, reason_pb2
 
-from reference_server.engine import digest, instants, well_formed
-from reference_server.engine.cart_rules import CartRules, LineCase, LineOutcome
-from reference_server.engine.cases import LINE_KINDS, Answer, Case, Decision, Discarded, Failure, Replayed, Situation
-from reference_server.engine.policy import Policy
+from reference_server.engine import card_numbers, digest, instants, well_formed
+from reference_server.engine.cart_rules import LineOutcome
+from reference_server.engine.cases import Answer, Applied, Case, Decision, Discarded, Failure, Replayed, Situation
+from reference_server.engine.judging import Judging
 from reference_server.engine.refusals import REASON_POLICIES, Reason, Refused, refuse
-from reference_server.engine.state import CartHead, Effect, QueueMark, Reading, Record
-from reference_server.engine.working import Working, Writes, outcome_of
-from reference_server.ports import BackendUnavailableError
+from reference_server.engine.state import Head, QueueMark, Reading, Record
+from reference_server.engine.working import NOTHING, Working, outcome_of
 
 # Of the missing features a refusal names: how many, and how many characters of each.
 MAX_NAMED_FEATURES = 32
 MAX_FEATURE_LENGTH = 128
 
 
-class Decider:
+class Decider(Judging):
     """The decision core. Keeps no state between calls; deterministic in its arguments."""
 
     STEPS: ClassVar[tuple[str, ...]] = (
@@ -45,16 +46,19 @@ class Decider:
         "gap",  # 2
         "chain",  # 3
         "rate_limit",  # 4
+        "saving_limit",  # 4
         "quarantine",  # section 3.7
         "intervene",
         "key_reused",  # 5
-        "required_features",  # 6
-        "known_intent",  # 7
-        "size",  # 8
-        "well_formed",  # 9
-        "replay_window",  # 10
-        "backing_services",  # 11
-        "cart_rules",  # 12
+        "card_number",  # 6
+        "principal_claimed",  # 7
+        "required_features",  # 8
+        "known_intent",  # 9
+        "size",  # 10
+        "well_formed",  # 11
+        "replay_window",  # 12
+        "backing_services",  # 13
+        "intent_rules",  # 14
     )
     DISCARD_STEPS: ClassVar[tuple[str, ...]] = (
         "already_decided",
@@ -65,10 +69,6 @@ class Decider:
         "key_reused",
         "discard",
     )
-
-    def __init__(self, policy: Policy, rules: CartRules | None = None) -> None:
-        self.policy = policy
-        self.rules = rules if rules is not None else CartRules(policy)
 
     # The submission.
 
@@ -86,7 +86,7 @@ class Decider:
             results.append(result)
             stopped = stopped or self.stops_submission(result.outcome.state)
         changes = working.changes(situation.principal, situation.queue_id, situation.now_us)
-        return Decision(results, changes, working.charged_count, failures)
+        return Decision(results, changes, working.charged_count, failures, working.charged_saving_count)
 
     def stops_submission(self, state: reason_pb2.OutcomeState.ValueType) -> bool:
         """Whether the operations behind one with this state are looked at no more."""
@@ -165,9 +165,16 @@ class Decider:
         return refuse(Reason.REASON_SEQUENCE_CONFLICT, "another key was decided at this sequence")
 
     def same_payload(self, case: Case, record: Record) -> bool:
-        """Spec: deciding/payload-by-meaning. Compared under the field list the record was made by."""
-        theirs = digest.payload_digest(case.working.reading.digest_key, case.operation, record.digest_version)
-        return digest.same_digest(theirs, record.payload_digest)
+        """Spec: deciding/payload-by-meaning. Compared under the field list the record was made by.
+
+        Of an operation with a card number there is nothing to compare but that fact (spec: section 14.4).
+        """
+        key = case.working.reading.digest_key
+        theirs = digest.payload_digest(key, case.operation, record.digest_version)
+        if digest.same_digest(theirs, record.payload_digest):
+            return True
+        withheld = digest.card_number_digest(key, case.operation)
+        return digest.same_digest(withheld, record.payload_digest) and bool(self.card_number_fields(case))
 
     def other_payload(self, case: Case, record: Record) -> Answer | None:  # noqa: ARG002
         """Spec: deciding/payload-mismatch."""
@@ -209,6 +216,17 @@ class Decider:
             retry_delay=case.situation.rate_limit_delay,
         )
 
+    def saving_limit(self, case: Case) -> Answer | None:
+        """Step 4 too: saving payment methods has a limit of its own (spec: payment/rate-limited)."""
+        allowance = case.situation.payment_allowance
+        if allowance is None or not self.is_saving(case) or case.working.charged_saving_count < allowance:
+            return None
+        return refuse(
+            Reason.REASON_RATE_LIMITED,
+            "too many payment methods saved; come back later",
+            retry_delay=case.situation.payment_rate_limit_delay,
+        )
+
     def quarantine(self, case: Case) -> Answer | None:
         """An operation that failed too often is not tried again (spec: poison/quarantined)."""
         operation = case.operation
@@ -222,7 +240,7 @@ class Decider:
         case.situation.while_deciding(case.operation.sequence)
         return None
 
-    # Steps 5 to 10: refusals before the cart.
+    # Steps 5 to 12: refusals before the resource is looked at.
 
     def key_reused(self, case: Case) -> Answer | None:
         """Step 5 (spec: deciding/key-reused)."""
@@ -231,8 +249,34 @@ class Decider:
             return None
         return refuse(Reason.REASON_KEY_REUSED, f"this key is recorded under sequence {used_at}")
 
+    def card_number(self, case: Case) -> Answer | None:
+        """Step 6 (spec: security/card-number-refused). Nothing of the text is repeated."""
+        fields = self.card_number_fields(case)
+        if not fields:
+            return None
+        return refuse(
+            Reason.REASON_CARD_NUMBER_REFUSED,
+            f"{', '.join(fields)} must not hold what looks like a payment card number",
+            field_violations=[
+                outcome_pb2.FieldViolation(field=field, description="holds what looks like a payment card number")
+                for field in fields
+            ],
+        )
+
+    def card_number_fields(self, case: Case) -> list[str]:
+        """Where the operation has a card number, as far as the listed profiles cover it; looked for once."""
+        if case.card_number_fields is None:
+            case.card_number_fields = card_numbers.card_number_fields(case.operation, self.policy.profiles)
+        return case.card_number_fields
+
+    def principal_claimed(self, case: Case) -> Answer | None:
+        """Step 7 (spec: claim/guest-closed)."""
+        if not case.working.claimed:
+            return None
+        return refuse(Reason.REASON_PRINCIPAL_CLAIMED, "an account has taken over the cart of this guest")
+
     def required_features(self, case: Case) -> Answer | None:
-        """Step 6 (spec: deciding/unsupported-feature)."""
+        """Step 8 (spec: deciding/unsupported-feature)."""
         missing = sorted(set(case.operation.required_features) - set(self.policy.features))
         if not missing:
             return None
@@ -243,13 +287,13 @@ class Decider:
         )
 
     def known_intent(self, case: Case) -> Answer | None:
-        """Step 7 (spec: deciding/unsupported-intent)."""
-        if case.kind in LINE_KINDS:
+        """Step 9 (spec: deciding/unsupported-intent, compat/unlisted-profile)."""
+        if self.kind(case) is not None:
             return None
         return refuse(Reason.REASON_UNSUPPORTED_INTENT, "the operation carries no intent this server knows")
 
     def size(self, case: Case) -> Answer | None:
-        """Step 8 (spec: deciding/too-large)."""
+        """Step 10 (spec: deciding/too-large)."""
         byte_count = case.operation.ByteSize()
         if byte_count <= self.policy.max_operation_bytes:
             return None
@@ -259,7 +303,7 @@ class Decider:
         )
 
     def well_formed(self, case: Case) -> Answer | None:
-        """Step 9 (spec: deciding/malformed)."""
+        """Step 11 (spec: deciding/malformed)."""
         violations = well_formed.field_violations(case.operation)
         if not violations:
             return None
@@ -270,7 +314,7 @@ class Decider:
         )
 
     def replay_window(self, case: Case) -> Answer | None:
-        """Step 10 (spec: retention/window-enforced, retention/unknown-age, retention/negative-age)."""
+        """Step 12 (spec: retention/window-enforced, retention/unknown-age, retention/negative-age)."""
         if not case.attempt.HasField("age"):
             return None
         if instants.duration_ns(case.attempt.age) <= instants.span_us(self.policy.replay_window) * 1000:
@@ -280,42 +324,9 @@ class Decider:
             f"the operation was first sent more than {self.policy.replay_window} after it was enqueued",
         )
 
-    # Steps 11 and 12: the cart.
-
-    def backing_services(self, case: Case) -> Answer | None:
-        """Step 11: asked only for what raises a line (spec: backend/deferred, stock/decrease-free)."""
-        line_case = self._line_case(case)
-        if not line_case.raises:
-            return None
-        try:
-            line_case.offer = case.situation.offers(case.intent.sku)
-        except BackendUnavailableError:
-            return refuse(
-                Reason.REASON_BACKEND_UNAVAILABLE,
-                "the catalogue or the stock service does not answer",
-                retry_delay=self.policy.trouble_retry_delay,
-            )
-        return None
-
-    def cart_rules(self, case: Case) -> Answer | None:
-        """Step 12 (spec: chapters 5 and 6)."""
-        return self.rules.judge(self._line_case(case))
-
     def discard(self, case: Case) -> Answer | None:
         """The last step of a discard (spec: discard/cancels-undecided)."""
         return Discarded(case.operation.discard.discarded_key)
-
-    def _line_case(self, case: Case) -> LineCase:
-        if case.line_case is None:
-            cart_id, sku = case.intent.cart_id, case.intent.sku
-            case.line_case = self.rules.line_case(
-                case.kind or "",
-                case.intent,
-                case.situation.queue_id,
-                case.working.cart(cart_id),
-                case.working.line((cart_id, sku)),
-            )
-        return case.line_case
 
     # Taking the answer.
 
@@ -335,6 +346,10 @@ class Decider:
         """Spec: rate/exempt."""
         return case.kind != "discard"
 
+    def is_saving(self, case: Case) -> bool:
+        """Whether the limit for saving payment methods counts it."""
+        return case.kind == "save_payment_method" and self.kind(case) is not None
+
     def mark_after(self, case: Case, answer: Answer) -> QueueMark:  # noqa: ARG002
         """Where the queue stands behind a recorded answer.
 
@@ -345,19 +360,14 @@ class Decider:
         last_key = operation.discard.discarded_key if case.kind == "discard" else operation.idempotency_key
         return QueueMark(operation.sequence, last_key)
 
-    def decide_time_us(self, case: Case, cart: CartHead | None) -> int:
-        """Now; but never before the cart's last change, should the clock step back (spec: revision/decide-time)."""
-        now_us = case.situation.now_us
-        return now_us if cart is None else max(now_us, cart.update_time_us)
-
-    def outcome(self, case: Case, answer: Answer, cart: CartHead | None, decide_time_us: int) -> outcome_pb2.Outcome:
-        """The outcome of a final answer; `cart` is what it was judged at (spec: revision/judged-at)."""
+    def outcome(self, case: Case, answer: Answer, head: Head | None, decide_time_us: int) -> outcome_pb2.Outcome:
+        """The outcome of a final answer; `head` is what it was judged at (spec: revision/judged-at)."""
         outcome = outcome_pb2.Outcome(
             idempotency_key=case.operation.idempotency_key,
             sequence=case.operation.sequence,
             state=reason_pb2.OUTCOME_STATE_APPLIED,
             decide_time=instants.timestamp(decide_time_us),
-            revision=0 if cart is None else cart.revision,
+            revision=0 if head is None else head.revision,
         )
         if isinstance(answer, Refused):
             outcome.state = answer.policy.state
@@ -367,9 +377,13 @@ class Decider:
             outcome.line_change.quantity_before = answer.quantity_before
             outcome.line_change.quantity_after = answer.quantity_after
             outcome.adjustments.extend(answer.adjustments)
-            if answer.quantity_before != answer.quantity_after:
-                outcome.changed = True
-                outcome.revision += 1
+            outcome.changed = answer.quantity_before != answer.quantity_after
+        elif isinstance(answer, Applied):
+            outcome.adjustments.extend(answer.adjustments)
+            outcome.claimed_lines.extend(answer.claimed_lines)
+            outcome.changed = answer.changed
+        if outcome.changed:
+            outcome.revision = self.next_revision(head)
         return outcome
 
     def _unrecorded(self, case: Case, refused: Refused) -> outcome_pb2.OperationResult:
@@ -384,61 +398,39 @@ class Decider:
 
     def _recorded(self, case: Case, answer: Answer) -> outcome_pb2.OperationResult:
         operation, working = case.operation, case.working
-        cart_id = case.intent.cart_id if case.kind in LINE_KINDS else ""
-        cart = working.cart(cart_id) if cart_id else None
-        decide_time_us = self.decide_time_us(case, cart)
-        outcome = self.outcome(case, answer, cart, decide_time_us)
+        head = self.head(case)
+        decide_time_us = self.decide_time_us(case, head)
+        outcome = self.outcome(case, answer, head, decide_time_us)
         record = Record(
             sequence=operation.sequence,
             idempotency_key=operation.idempotency_key,
-            payload_digest=digest.payload_digest(working.reading.digest_key, operation),
+            payload_digest=self.payload_digest(case),
             digest_version=digest.CURRENT_VERSION,
             outcome=outcome.SerializeToString(),
             decide_time_us=decide_time_us,
         )
-        mark = self.mark_after(case, answer)
-        charged = self.is_charged(case)
-        if isinstance(answer, LineOutcome) and outcome.changed:
-            sku, queue_id = case.intent.sku, case.situation.queue_id
-            line = working.line((cart_id, sku))
-            change = outcome.line_change
-            working.record(
-                record,
-                mark,
-                charged=charged,
-                writes=Writes(
-                    carts={cart_id: _head_after(cart, answer, outcome.revision, decide_time_us)},
-                    lines={(cart_id, sku): line.after(change.quantity_after, outcome.revision, queue_id)},
-                    effects=(
-                        Effect(
-                            queue_id=queue_id,
-                            sequence=operation.sequence,
-                            idempotency_key=operation.idempotency_key,
-                            cart_id=cart_id,
-                            revision=outcome.revision,
-                            sku=sku,
-                            quantity_before=change.quantity_before,
-                            quantity_after=change.quantity_after,
-                        ),
-                    ),
-                ),
-            )
-        else:
-            working.record(record, mark, charged=charged)
+        writes = NOTHING
+        if isinstance(answer, Applied):
+            writes = answer.writes
+        elif isinstance(answer, LineOutcome) and outcome.changed:
+            writes = self.on_line(case, answer, outcome.revision, decide_time_us)
+        working.record(
+            record,
+            self.mark_after(case, answer),
+            charged=self.is_charged(case),
+            charged_saving=self.is_saving(case),
+            writes=writes,
+        )
         return outcome_pb2.OperationResult(outcome=outcome)
+
+    def payload_digest(self, case: Case) -> bytes:
+        """What is kept of the payload, under the current field list; of a card number nothing is."""
+        key = case.working.reading.digest_key
+        if self.card_number_fields(case):
+            return digest.card_number_digest(key, case.operation)
+        return digest.payload_digest(key, case.operation)
 
 
 def _named(features: Sequence[str]) -> list[str]:
     """As many as fit: the list is recorded and replayed, and its length is the client's choice."""
     return [feature[:MAX_FEATURE_LENGTH] for feature in features[:MAX_NAMED_FEATURES]]
-
-
-def _head_after(cart: CartHead | None, answer: LineOutcome, revision: int, decide_time_us: int) -> CartHead:
-    line_delta = (answer.quantity_after > 0) - (answer.quantity_before > 0)
-    return CartHead(
-        revision=revision,
-        currency_code=answer.currency_code if cart is None else cart.currency_code,
-        update_time_us=decide_time_us,
-        line_count=line_delta + (0 if cart is None else cart.line_count),
-        closed=cart is not None and cart.closed,
-    )

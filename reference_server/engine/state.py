@@ -102,8 +102,11 @@ class Entry:
 
     added_revision: int
     change_revision: int
-    value: bytes
+    value: bytes = field(repr=False)
 
+
+Head = CartHead | CollectionHead
+"""What the revision of an outcome is that of."""
 
 EntryName = tuple[str, str]
 """Collection and entry id."""

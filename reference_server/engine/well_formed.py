@@ -1,4 +1,4 @@
-"""Step 9 of chapter 3: a field of the intent that is missing or out of the range its comment gives.
+"""Step 11 of chapter 3: a field of the intent that is missing or out of the range its comment gives.
 
 One table, from the kind of intent to the checks of its fields; every wrong field is named, not just the first.
 """
@@ -12,9 +12,20 @@ from typing import Any
 from cartsync.v1 import money_pb2, operation_pb2
 from cartsync.v1.outcome_pb2 import FieldViolation
 
-from reference_server.engine.identifiers import CART_ID_FORM, SKU_FORM, is_cart_id, is_sku
+from reference_server.engine import address_form
+from reference_server.engine.identifiers import (
+    CANONICAL_FORM,
+    CART_ID_FORM,
+    SKU_FORM,
+    is_canonical_uuid,
+    is_cart_id,
+    is_sku,
+)
 
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
+_PROVIDER_TOKEN = re.compile(r"[!-~]{1,512}")
+_CLAIM_TOKEN = re.compile(r"[!-~]{1,1024}")
+_MAX_LABEL_LENGTH = 64
 _QUANTITY_POLICIES = (operation_pb2.QUANTITY_POLICY_EXACT, operation_pb2.QUANTITY_POLICY_CLAMP)
 
 _Problem = tuple[str, str]  # field of the intent, what is wrong
@@ -90,10 +101,50 @@ def _money(money: money_pb2.Money, field: str) -> Iterator[_Problem]:
         yield f"{field}.minor_units", "must be 0 or more"
 
 
+def _coupon_code(intent: Any) -> Iterator[_Problem]:
+    if not is_sku(intent.coupon_code):  # one form for both
+        yield "coupon_code", SKU_FORM
+
+
+def _payment_method_id(intent: Any) -> Iterator[_Problem]:
+    if not is_canonical_uuid(intent.payment_method_id):
+        yield "payment_method_id", CANONICAL_FORM
+
+
+def _payment_fields(intent: operation_pb2.SavePaymentMethod) -> Iterator[_Problem]:
+    if not is_cart_id(intent.provider):  # one form for both
+        yield "provider", CART_ID_FORM
+    if _PROVIDER_TOKEN.fullmatch(intent.provider_token) is None:
+        yield "provider_token", "must be 1 to 512 visible ASCII characters"
+    if not address_form.is_text(intent.label, _MAX_LABEL_LENGTH):
+        yield "label", f"must be at most {_MAX_LABEL_LENGTH} characters, none of them a control character"
+
+
+def _claim_fields(intent: operation_pb2.ClaimGuestCart) -> Iterator[_Problem]:
+    if _CLAIM_TOKEN.fullmatch(intent.claim_token) is None:
+        yield "claim_token", "must be 1 to 1,024 visible ASCII characters"
+    if not is_cart_id(intent.guest_cart_id):
+        yield "guest_cart_id", CART_ID_FORM
+
+
 CHECKS: dict[str, tuple[_Check, ...]] = {
     "add_item": (_cart_id, _sku, _quantity_to_add, _prices, _quantity_policy),
     "adjust_quantity": (_cart_id, _sku, _delta, _quantity_policy, _unless_changed_since),
     "set_quantity": (_cart_id, _sku, _quantity_to_set, _quantity_policy, _unless_changed_since),
     "remove_item": (_cart_id, _sku, _unless_changed_since),
     "discard": (),
+    "apply_coupon": (_cart_id, _coupon_code),
+    "remove_coupon": (_cart_id, _coupon_code),
+    "add_to_wishlist": (_sku,),
+    "remove_from_wishlist": (_sku,),
+    "put_address": (
+        address_form.address_id,
+        address_form.base_revision,
+        address_form.update_mask,
+        address_form.masked_fields,
+    ),
+    "delete_address": (address_form.address_id, address_form.base_revision),
+    "save_payment_method": (_payment_method_id, _payment_fields),
+    "delete_payment_method": (_payment_method_id,),
+    "claim_guest_cart": (_claim_fields, _cart_id),
 }

@@ -60,11 +60,13 @@ stubs-check: $(STUBS) ## Generate, compile and run stubs in seven languages; ARG
 
 .PHONY: docs
 docs: $(STUBS) ## Write the generated pages and pictures of docs
+	$(BIN)/python -m tools.vectors
 	$(BIN)/python -m tools.reference
 
 .PHONY: docs-check
 docs-check: $(STUBS) ## Fail when a generated page is stale
 	$(BIN)/python -m tools.reference --check
+	$(BIN)/python -m tools.vectors --check
 
 .PHONY: site
 site: $(STUBS) ## Build the documentation site into build/site; every link is followed

@@ -21,6 +21,9 @@ from tools.release.protocol import descriptors
 
 FORMAT = "cartsync-contract/1"
 
+_FOR_PEOPLE = ("title", "shows", "subject", "requirements")
+"""What of a worked example may be put better at any time."""
+
 Options = Mapping[str, Mapping[str, Any]]
 """Custom options by full name of what they stand on, then by full name of the option."""
 
@@ -94,14 +97,14 @@ def vector_digests(folder: Path) -> dict[str, str]:
     What counts is what goes over the wire and what it means, so titles and explanations may be put better.
     """
     digests = {}
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.rglob("*.json")):
         try:
             vector = json.loads(path.read_text(encoding="utf-8"))
-            promise = {key: vector[key] for key in sorted(vector) if key not in ("title", "shows", "requirements")}
+            promise = {key: vector[key] for key in sorted(vector) if key not in _FOR_PEOPLE}
         except (ValueError, TypeError) as error:
             raise ValueError(f"{path}: no worked example: {error}; `make docs` writes it anew") from error
         text = json.dumps(_without_notes(promise), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        digests[path.stem] = hashlib.sha256(text.encode()).hexdigest()
+        digests[path.relative_to(folder).with_suffix("").as_posix()] = hashlib.sha256(text.encode()).hexdigest()
     return digests
 
 

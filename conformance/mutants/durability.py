@@ -15,9 +15,10 @@ from cartsync.v1 import operation_pb2
 
 from conformance.mutants.mutant import Mutant, stored_in
 from reference_server.engine.cases import Decision
+from reference_server.engine.operands import operand
 from reference_server.engine.state import Changes
 from reference_server.settlement import Settled, Settlement
-from reference_server.storage import Operand, Wanted, sqlite_writing
+from reference_server.storage import Wanted, sqlite_writing
 from reference_server.storage.sqlite import SqliteStore
 
 _T = TypeVar("_T")
@@ -38,7 +39,7 @@ class _AnswersFirst(Settlement):
             return await committing
         committing.add_done_callback(lambda done: done.cancelled() or done.exception())
         reading = await self._store.read(
-            Wanted(principal, queue_id, tuple(_operand(attempt.operation) for attempt in attempts))
+            Wanted(principal, queue_id, tuple(operand(attempt.operation) for attempt in attempts))
         )
         decision = self.decide(principal, queue_id, attempts, reading)
         if not decision.changes.records:
@@ -97,7 +98,7 @@ class _EffectFirst(Settlement):
             if not await self._store.commit(effect):
                 return False
             await self._interventions.after_commit(principal)
-            decision = replace(decision, changes=replace(changes, expected_carts={}, carts={}, lines={}, effects=()))
+            decision = replace(decision, changes=_without_effect(changes))
         return await super().commit(principal, decision)
 
 
@@ -107,7 +108,8 @@ class _WatermarkFirst(Settlement):
     async def commit(self, principal: str, decision: Decision) -> bool:
         changes = decision.changes
         if changes.effects:
-            if not await self._store.commit(replace(changes, carts={}, lines={}, effects=())):
+            unchanged = replace(changes, carts={}, lines={}, effects=(), collections={}, entries={}, claims=())
+            if not await self._store.commit(unchanged):
                 return False
             await self._interventions.after_commit(principal)
             rest = replace(changes, expected_queue=changes.queue, records=(), failures=())
@@ -128,7 +130,7 @@ class _OneByOne(Settlement):
             if not await self._store.commit(effect):
                 return False
             await asyncio.sleep(0.03)
-            decision = replace(decision, changes=replace(changes, expected_carts={}, carts={}, lines={}, effects=()))
+            decision = replace(decision, changes=_without_effect(changes))
         return await super().commit(principal, decision)
 
 
@@ -203,12 +205,20 @@ class _UndoneByDisconnect(Settlement):
             )
 
 
-def _operand(operation: operation_pb2.CartOperation) -> Operand:
-    kind = operation.WhichOneof("intent")
-    if kind is None or kind == "discard":
-        return Operand(operation.sequence, operation.idempotency_key)
-    intent = getattr(operation, kind)
-    return Operand(operation.sequence, operation.idempotency_key, intent.cart_id, intent.sku)
+def _without_effect(changes: Changes) -> Changes:
+    """Record and watermark, when all the rest was committed before."""
+    return replace(
+        changes,
+        expected_carts={},
+        carts={},
+        lines={},
+        effects=(),
+        expected_collections={},
+        collections={},
+        entries={},
+        expected_guests={},
+        claims=(),
+    )
 
 
 MUTANTS = (

@@ -47,6 +47,8 @@ class _CheckThenInsert(SqliteStore):
             if now is not None:
                 carts[cart_id] = replace(head, revision=max(head.revision, now.revision + 1))
         for effect in changes.effects:
+            if effect.resource:
+                continue
             name = (effect.cart_id, effect.sku)
             row, _ = sqlite_reading.cart_row(self._connection, changes.principal, effect.cart_id)
             found = self._connection.execute(

@@ -80,9 +80,8 @@ class _RecordsDivergence(Decider):
 
 def final_but_unrecorded(decider: Decider, case: Case, answer: Answer) -> outcome_pb2.OperationResult:
     """The result that recording the answer would have given, without recording it."""
-    cart_id = case.intent.cart_id if case.kind not in (None, "discard") else ""
-    cart = case.working.cart(cart_id) if cart_id else None
-    return outcome_pb2.OperationResult(outcome=decider.outcome(case, answer, cart, decider.decide_time_us(case, cart)))
+    head = decider.head(case)
+    return outcome_pb2.OperationResult(outcome=decider.outcome(case, answer, head, decider.decide_time_us(case, head)))
 
 
 def _is_rejected(record: Record) -> bool:

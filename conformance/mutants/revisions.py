@@ -14,7 +14,7 @@ from reference_server.engine.cart_rules import CartRules, LineCase
 from reference_server.engine.cases import Answer, Case
 from reference_server.engine.deciding import Decider
 from reference_server.engine.refusals import Refused
-from reference_server.engine.state import CartHead, Changes
+from reference_server.engine.state import Changes, Head
 from reference_server.storage.sqlite import SqliteStore
 
 
@@ -65,13 +65,13 @@ class _GuardForgetsEmptyLines(CartRules):
 class _Outcomes(Decider):
     """Changes what is said of a final outcome, after it was made."""
 
-    def outcome(self, case: Case, answer: Answer, cart: CartHead | None, decide_time_us: int) -> outcome_pb2.Outcome:
-        outcome = super().outcome(case, answer, cart, decide_time_us)
-        self.retouch(outcome, cart)
+    def outcome(self, case: Case, answer: Answer, head: Head | None, decide_time_us: int) -> outcome_pb2.Outcome:
+        outcome = super().outcome(case, answer, head, decide_time_us)
+        self.retouch(outcome, head)
         return outcome
 
-    def retouch(self, outcome: outcome_pb2.Outcome, cart: CartHead | None) -> None:
-        """Change it in place; `cart` is what it was judged at."""
+    def retouch(self, outcome: outcome_pb2.Outcome, head: Head | None) -> None:
+        """Change it in place; `head` is what it was judged at."""
 
 
 class _SaysBeforeIsNothing(_Outcomes):
@@ -83,7 +83,7 @@ class _SaysBeforeIsNothing(_Outcomes):
 
 
 class _NoLineChangeWithoutChange(_Outcomes):
-    def retouch(self, outcome: outcome_pb2.Outcome, cart: CartHead | None) -> None:
+    def retouch(self, outcome: outcome_pb2.Outcome, head: Head | None) -> None:
         if not outcome.changed:
             outcome.ClearField("line_change")
 
@@ -101,22 +101,27 @@ class _AlwaysChanged(Decider):
 class _RevisionRepeats(_Outcomes):
     """A decrease is no new revision."""
 
-    def retouch(self, outcome: outcome_pb2.Outcome, cart: CartHead | None) -> None:
+    def retouch(self, outcome: outcome_pb2.Outcome, head: Head | None) -> None:
         change = outcome.line_change
-        if cart is not None and change.quantity_after < change.quantity_before:
-            outcome.revision = cart.revision
+        if head is not None and change.quantity_after < change.quantity_before:
+            outcome.revision = head.revision
 
 
 class _RevisionStartsOver(_Outcomes):
     """An emptied line takes its revisions with it."""
 
-    def retouch(self, outcome: outcome_pb2.Outcome, cart: CartHead | None) -> None:
-        if cart is not None and outcome.changed and outcome.line_change.quantity_after == 0:
+    def retouch(self, outcome: outcome_pb2.Outcome, head: Head | None) -> None:
+        if (
+            head is not None
+            and outcome.changed
+            and outcome.HasField("line_change")
+            and outcome.line_change.quantity_after == 0
+        ):
             outcome.revision = 1
 
 
 class _RejectedAtNothing(_Outcomes):
-    def retouch(self, outcome: outcome_pb2.Outcome, cart: CartHead | None) -> None:
+    def retouch(self, outcome: outcome_pb2.Outcome, head: Head | None) -> None:
         if outcome.HasField("refusal"):
             outcome.revision = 0
 
@@ -134,8 +139,8 @@ class _ChangeAtOldRevision(Decider):
 class _JudgesAhead(_Outcomes):
     """What changes nothing is told the revision that the next change will have."""
 
-    def retouch(self, outcome: outcome_pb2.Outcome, cart: CartHead | None) -> None:
-        if cart is not None and not outcome.changed:
+    def retouch(self, outcome: outcome_pb2.Outcome, head: Head | None) -> None:
+        if head is not None and not outcome.changed:
             outcome.revision += 1
 
 
@@ -152,8 +157,8 @@ class _MovesWithoutChange(SqliteStore):
 
 
 class _TimeRunsBackwards(Decider):
-    def decide_time_us(self, case: Case, cart: CartHead | None) -> int:
-        revision = 0 if cart is None else cart.revision
+    def decide_time_us(self, case: Case, head: Head | None) -> int:
+        revision = 0 if head is None else head.revision
         return super().decide_time_us(case, None) - revision * 3_600_000_000
 
 

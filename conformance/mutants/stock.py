@@ -13,6 +13,7 @@ from conformance.mutants.mutant import Mutant, judged_by
 from reference_server.engine.cart_rules import CartRules, LineCase
 from reference_server.engine.cases import Answer, Case
 from reference_server.engine.deciding import Decider
+from reference_server.engine.kinds import LINE_KINDS
 from reference_server.engine.refusals import Reason, Refused, refuse
 from reference_server.engine.snapshot import CartPricing
 from reference_server.ports import BackendUnavailableError, Offer
@@ -141,6 +142,8 @@ class _AsksForEverything(Decider):
     """Needs the backing services for every operation, decreases and removals included."""
 
     def backing_services(self, case: Case) -> Answer | None:
+        if case.kind not in LINE_KINDS:
+            return super().backing_services(case)
         try:
             case.situation.offers(case.intent.sku)
         except BackendUnavailableError:

@@ -17,7 +17,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from reference_server.engine.deciding import Decider
 from reference_server.engine.policy import Policy
-from reference_server.ports import BackendUnavailableError, Offer
+from reference_server.ports import BackendUnavailableError, Offer, Promotion
 from reference_server.settlement import Settled, Settlement
 from reference_server.storage import Store, open_store
 
@@ -61,6 +61,38 @@ class Shelf:
         if not self.reachable:
             raise BackendUnavailableError("the shelf is out of reach")
         return self.offers.get(sku)
+
+
+@dataclass
+class Board:
+    """The shop's promotions; every code not put there is unknown."""
+
+    found: dict[str, Promotion] = field(default_factory=dict)
+    reachable: bool = True
+
+    def put(self, coupon_code: str, *, stackable: bool = True, **terms: Any) -> None:
+        """A promotion; a tenth off when the terms say nothing else."""
+        if "amount_off_minor" in terms:
+            terms.setdefault("currency_code", "GBP")
+        else:
+            terms.setdefault("basis_points_off", 1_000)
+        self.found[coupon_code] = Promotion(coupon_code=coupon_code, stackable=stackable, **terms)
+
+    def withdraw(self, coupon_code: str) -> None:
+        del self.found[coupon_code]
+
+    def promotion(self, principal: str, coupon_code: str) -> Promotion | None:
+        if not self.reachable:
+            raise BackendUnavailableError("the board is out of reach")
+        return self.found.get(coupon_code)
+
+
+@dataclass
+class Door:
+    """Tells guests, who are called guest or something like it, from accounts."""
+
+    def is_guest(self, principal: str) -> bool:
+        return principal.startswith("guest")
 
 
 @dataclass
@@ -133,6 +165,7 @@ class Shop:
     gate: Gate
     breakpoints: Breakpoints
     policy: Policy
+    board: Board
 
     async def send(self, queue: Queue, *attempts: Attempt, principal: str = "ada") -> list[Any]:
         """The results of one submission."""
@@ -155,6 +188,13 @@ class Shop:
     async def quantities(self, cart_id: str = "basket", principal: str = "ada") -> dict[str, int]:
         return {line.sku: line.quantity for line in (await self.cart(cart_id, principal)).lines}
 
+    async def coupons(self, cart_id: str = "basket", principal: str = "ada") -> list[str]:
+        """The codes on a cart in the order it shows them."""
+        return [coupon.coupon_code for coupon in (await self.cart(cart_id, principal)).coupons]
+
+    async def claim_token(self, guest: str = "guest") -> str:
+        return (await self.settlement.claim_token(guest))[0]
+
     async def watermark(self, queue: Queue, principal: str = "ada") -> int:
         return (await self.settlement.watermark(principal, queue.queue_id))[0]
 
@@ -166,12 +206,22 @@ async def open_shop(
     """A shop that sells apple, bread and cream at 255 pence, without counting stock."""
     policy = policy or Policy()
     store = open_store(address, policy, keep_effects=True)
-    clock, shelf, gate, breakpoints = TurnedClock(), Shelf(), Gate(), Breakpoints()
+    clock, shelf, gate, breakpoints, board = TurnedClock(), Shelf(), Gate(), Breakpoints(), Board()
     for sku in ("apple", "bread", "cream"):
         shelf.put(sku)
-    settlement = Settlement(store, decider or Decider(policy), policy, clock, shelf, gate, breakpoints)
+    settlement = Settlement(
+        store,
+        decider or Decider(policy),
+        policy,
+        clock,
+        shelf,
+        gate,
+        breakpoints,
+        promotions=board,
+        guests=Door(),
+    )
     try:
-        yield Shop(store, settlement, clock, shelf, gate, breakpoints, policy)
+        yield Shop(store, settlement, clock, shelf, gate, breakpoints, policy, board)
     finally:
         await store.close()
 
@@ -259,6 +309,18 @@ class Queue:
     def remove(self, sku: str = "apple", *, cart_id: str = "basket", guard: int | None = None, **rest: Any) -> Attempt:
         intent = operation_pb2.RemoveItem(cart_id=cart_id, sku=sku, unless_changed_since=guard)
         return self.draft(remove_item=intent, **rest)
+
+    def apply(self, coupon_code: str = "TENTH", *, cart_id: str = "basket", **rest: Any) -> Attempt:
+        intent = operation_pb2.ApplyCoupon(cart_id=cart_id, coupon_code=coupon_code)
+        return self.draft(apply_coupon=intent, **rest)
+
+    def take_off(self, coupon_code: str = "TENTH", *, cart_id: str = "basket", **rest: Any) -> Attempt:
+        intent = operation_pb2.RemoveCoupon(cart_id=cart_id, coupon_code=coupon_code)
+        return self.draft(remove_coupon=intent, **rest)
+
+    def claim(self, token: str, *, guest_cart_id: str = "basket", cart_id: str = "basket", **rest: Any) -> Attempt:
+        intent = operation_pb2.ClaimGuestCart(claim_token=token, guest_cart_id=guest_cart_id, cart_id=cart_id)
+        return self.draft(claim_guest_cart=intent, **rest)
 
 
 def discard_of(attempt: Attempt, **fields: Any) -> Attempt:

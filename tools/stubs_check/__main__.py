@@ -13,24 +13,23 @@ from concurrent.futures import ThreadPoolExecutor
 
 from rich.console import Console
 
-from tools.stubs_check.languages import Language, languages
+from tools.stubs_check.languages import LANES, ORDER, Language, languages
 from tools.stubs_check.project import Result, check
 from tools.stubs_check.shop import Shop, ShopError, open_shop
 from tools.stubs_check.table import as_markdown, show
 
-FAILED, WRONG_CALL, SKIPPED = 1, 2, 3
-ORDER = ("go", "java", "kotlin", "typescript", "rust", "cpp", "python")
+FAILED, SKIPPED = 1, 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the check and returns the exit code."""
-    lanes = languages()
     options = _options(arguments)
+    known = languages()
     if options.markdown:
-        sys.stdout.write(as_markdown(in_order(lanes)))
+        sys.stdout.write(as_markdown(list(known.values())))
         return 0
     wanted = options.only or ORDER
-    lanes = tuple(tuple(language for language in lane if language.name in wanted) for lane in lanes)
+    lanes = [[known[name] for name in lane if name in wanted] for lane in LANES]
     console = Console(width=None if sys.stdout.isatty() else 160)
     try:
         with open_shop() as shop, ThreadPoolExecutor(max_workers=len(lanes)) as pool:
@@ -52,11 +51,6 @@ def verdict(results: Sequence[Result], required: Sequence[str], console: Console
         console.print(f"\nRequired, but skipped: {', '.join(absent)}")
         return SKIPPED
     return 0
-
-
-def in_order(lanes: Sequence[Sequence[Language]]) -> list[Language]:
-    """The languages of all lanes as people read them."""
-    return sorted((language for lane in lanes for language in lane), key=lambda language: ORDER.index(language.name))
 
 
 def _lane(lane: Sequence[Language], shop: Shop) -> list[Result]:

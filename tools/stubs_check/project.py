@@ -75,26 +75,35 @@ def built(language: Language, folder: Path) -> int:
 
 
 def what_is_missing(language: Language) -> str:
-    """Names the first program the language needs that is not on PATH, and what to do; empty when all are there."""
+    """Names the first thing the language needs that is not there, and what to do; empty when all are."""
     for need in language.needs:
         if shutil.which(need.program) is None:
             return f"{need.program} is not on PATH: {need.remedy}"
+        command = (need.program, *need.probe)
+        if need.probe and subprocess.run(command, capture_output=True, check=False).returncode:
+            return f"`{' '.join(command)}` says no: {need.remedy}"
     return ""
 
 
 def copied(language: Language) -> Path:
     """Brings the copy up to date and returns its folder. Unchanged files are left alone, so that builds stay quick."""
     source, copy = EXAMPLES / language.name, WORK / language.name
-    for path in sorted(source.rglob("*")):
-        relative = path.relative_to(source)
-        if path.is_dir() or relative.parts[0] in LEFT_BEHIND:
-            continue
-        target = copy / relative
-        content = path.read_bytes()
+    wanted = {path: (source / path).read_bytes() for path in _sources(source)}
+    for path in _sources(copy):
+        if path not in wanted:
+            (copy / path).unlink()
+    for path, content in wanted.items():
+        target = copy / path
         if not target.is_file() or target.read_bytes() != content:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
     return copy
+
+
+def _sources(folder: Path) -> list[Path]:
+    """The files of a project, relative to it, without those that its tools made."""
+    tops = [path for path in folder.glob("*") if path.name not in LEFT_BEHIND and not path.name.startswith(".")]
+    return sorted(path.relative_to(folder) for top in tops for path in (top, *top.rglob("*")) if path.is_file())
 
 
 def step(command: tuple[str, ...], folder: Path) -> str:
@@ -122,9 +131,12 @@ def step(command: tuple[str, ...], folder: Path) -> str:
 
 
 def environment() -> dict[str, str]:
-    """The caller's, with this interpreter's programs (buf) first on PATH, and a protoc for those that ask for one."""
-    folder = Path(sys.executable).parent
-    return {**os.environ, "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}", "PROTOC": str(protoc())}
+    """The caller's, with this interpreter's programs (buf) first on PATH and a protoc for those that ask for one.
+
+    Python finds the stubs generated just now, not those that are installed.
+    """
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {**os.environ, "PATH": path, "PROTOC": str(protoc()), "PYTHONPATH": "gen"}
 
 
 def protoc() -> Path:

@@ -19,7 +19,7 @@ from tools.stubs_check.languages import ROOT
 
 
 class ShopError(Exception):
-    """The reference server did not start."""
+    """The reference server did not start, or is no more."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +30,13 @@ class Shop:
     control_address: str
 
     def effects(self, principal: str) -> tuple[Effect, ...]:
-        """Every change of the principal's carts, from the server's ledger."""
+        """Every change of the principal's carts, from the server's ledger. Raises `ShopError`."""
+        request = control_pb2.ListEffectsRequest(principal=principal)
         with grpc.insecure_channel(self.control_address) as channel:
-            request = control_pb2.ListEffectsRequest(principal=principal)
-            ledger = control_pb2_grpc.ControlServiceStub(channel).ListEffects(request, timeout=10)
+            try:
+                ledger = control_pb2_grpc.ControlServiceStub(channel).ListEffects(request, timeout=10)
+            except grpc.RpcError as error:
+                raise ShopError(f"the reference server's ledger cannot be read: {error}") from error
         return tuple((e.sequence, e.sku, e.quantity_before, e.quantity_after) for e in ledger.effects)
 
 

@@ -10,7 +10,7 @@ import grpc
 from cartsync.conformance.v1 import control_pb2 as control
 from cartsync.v1 import operation_pb2
 
-from conformance.wire import Answer, Device, PendingCall, RpcFailureError, Story
+from conformance.wire import Answer, Device, PendingCall, RpcFailureError, Shop, Story
 from conformance.wire.device import answer_of
 
 # How long what overtakes a held submission may take before it counts as waiting for it, as under a lock.
@@ -25,15 +25,20 @@ def held(
     device: Device,
     *operations: operation_pb2.CartOperation,
     point: control.FailPoint.ValueType = control.FAIL_POINT_BEFORE_COMMIT,
+    shop: Shop | None = None,
 ) -> Iterator[PendingCall]:
-    """Submit, and keep the submission at the fail point until the block ends."""
-    story.shop.hold(point)
+    """Submit, and keep the submission at the fail point until the block ends.
+
+    `shop` is that of the device's principal, where it is not the story's own.
+    """
+    control_of = shop or story.shop
+    control_of.hold(point)
     try:
         pending = device.submit_later(*operations)
-        story.shop.await_held()
+        control_of.await_held()
         yield pending
     finally:
-        story.shop.release()
+        control_of.release()
 
 
 def overtake(device: Device, *operations: operation_pb2.CartOperation) -> PendingCall:

@@ -127,7 +127,7 @@ def test_a_coupon_for_others_is_not_for_this_one(story: Story) -> None:
 
 @requirement("coupons/currency")
 def test_a_coupon_in_another_currency_is_refused(story: Story) -> None:
-    """Applies an amount, and a share with a minimum, in another currency than the cart's; a bare share fits any cart."""
+    """Applies an amount, and a share with a minimum, in another currency than the cart's; a bare share fits any."""
     phone, _ = _cart(story)
     amount = _code(story, "amount", currency="EUR")
     share = _code(story, "share", amount=None, basis_points=1000, minimum=1, minimum_currency="EUR")

@@ -25,6 +25,7 @@ class Witness:
 
     def __init__(self, limits: Any) -> None:
         self.judge = Judge(limits)
+        self.pages: list[Any] = []  # of a wishlist that is being read
 
     def step(self, step: Mapping[str, Any]) -> None:
         """One step of an exchange."""
@@ -84,7 +85,10 @@ class Witness:
             case "GetSyncPolicy":
                 pass
             case "ListWishlist":
-                self.judge.wishlist_read(translation.wishlist([response]), request.queue_id, principal)
+                self.pages.append(response)
+                if not response.next_page_token:
+                    self.judge.wishlist_read(translation.wishlist(self.pages), request.queue_id, principal)
+                    self.pages = []
             case "ListAddresses":
                 self.judge.addresses_read(translation.address_book(response), request.queue_id, principal)
             case "ListPaymentMethods":

@@ -13,6 +13,7 @@ from conformance.requirements import Register
 from tools.vectors.files import Vectors
 from tools.vectors.notation import Entry, layout
 
+_LINE = "<br>"  # inside a cell of a table
 _INTRODUCTION = Path(__file__).with_name("introduction.md")
 
 
@@ -50,9 +51,10 @@ def _exchange(name: str, vector: Mapping[str, Any], heading: str, chapters: Mapp
         yield ""
     yield f"### {vector['title']}"
     yield ""
-    yield f"{vector['shows']} Shows {_slugs(vector['requirements'], chapters)}; profile `{vector['profile']}`."
+    yield vector["shows"]
     yield ""
-    yield f"[In full](vectors/exchanges/{name}.md) · [vector](vectors/exchanges/{name}.json)"
+    yield f"[In full](vectors/exchanges/{name}.md) · [vector](vectors/exchanges/{name}.json) · profile `{vector['profile']}` · "
+    yield _slugs(vector["requirements"], chapters)
     yield ""
     yield "| | message | |"
     yield "|---|---|---|"
@@ -109,12 +111,12 @@ def _told(entry: Entry) -> str:
 
 def _content(content: Mapping[str, Any]) -> str:
     if "attempts" in content:
-        return ", ".join(_operation(attempt) for attempt in content["attempts"])
+        return _LINE.join(_operation(attempt) for attempt in content["attempts"])
     if "results" in content:
-        results = ", ".join(_result(result) for result in content["results"])
-        return f"{results}; watermark {content['queue'].get('decidedThroughSequence', '0')}"
+        results = [_result(result) for result in content["results"]]
+        return _LINE.join([*results, f"watermark {_watermark(content)}"])
     if "statuses" in content:
-        return ", ".join(_status(status) for status in content["statuses"])
+        return _LINE.join(_status(status) for status in content["statuses"])
     if "cart" in content:
         return _cart(content["cart"]) + (f"; watermark {_watermark(content)}" if "queue" in content else "")
     if "policy" in content:
@@ -170,10 +172,16 @@ def _status(status: Mapping[str, Any]) -> str:
 
 def _cart(cart: Mapping[str, Any]) -> str:
     lines = ", ".join(f"{line['quantity']} × {line['sku']}" for line in cart.get("lines", ())) or "empty"
-    total = cart.get("subtotal")
-    worth = f", {total.get('minorUnits', '0')} minor units {total['currencyCode']}" if total else ""
+    coupons = "".join(f", {_coupon(coupon)}" for coupon in cart.get("coupons", ()))
+    worth = f", {_flat(cart['total'])} in all" if "total" in cart else ""
     closed = ", closed" if cart.get("state") == "CART_STATE_CLOSED" else ""
-    return f"{lines}{worth}, revision {cart.get('revision', '0')}{closed}"
+    return f"{lines}{coupons}{worth}, revision {cart.get('revision', '0')}{closed}"
+
+
+def _coupon(coupon: Mapping[str, Any]) -> str:
+    standing = str(coupon.get("standing", "")).removeprefix("COUPON_STANDING_")
+    takes = f" takes {_flat(coupon['discount'])}" if "discount" in coupon else ""
+    return f"{coupon.get('couponCode', '')} `{standing}`{takes}"
 
 
 def _values(content: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ from typing import Any
 import grpc
 import grpc.aio
 from cartsync.conformance.v1 import control_pb2, control_pb2_grpc
-from cartsync.v1 import service_pb2
+from cartsync.v1 import guest_claim_pb2, service_pb2
 from google.protobuf.descriptor import MethodDescriptor
 
 from reference_server.assembly import REFERENCE, build
@@ -65,6 +65,7 @@ class Session:
     names: list[tuple[bytes, bytes]] = field(default_factory=list)  # what the server calls it, what vectors call it
     _authorizations: dict[str, str] = field(default_factory=dict)
     _store_count: int = 0
+    _token_count: int = 0
 
     def tick(self) -> None:
         """Let a second pass."""
@@ -85,13 +86,12 @@ class Session:
         self.name(answered.store_id.encode(), _fixed_store_id(self._store_count))
 
     async def authorization(self, principal: str) -> tuple[tuple[str, str], ...]:
-        """The metadata of a principal's calls; none for an empty name. `guest:…` is a guest."""
+        """The metadata of a principal's calls; none for an empty name. Whose name begins with `guest` is a guest."""
         if not principal:
             return ()
         if principal not in self._authorizations:
-            request = control_pb2.IssueCredentialRequest(principal=principal)
-            if principal.startswith("guest-"):
-                request.guest = True
+            guest = principal.startswith("guest")
+            request = control_pb2.IssueCredentialRequest(principal=principal, guest=guest)
             issued = await control_pb2_grpc.ControlServiceStub(self.control).IssueCredential(request)
             self._authorizations[principal] = issued.authorization
         return (("authorization", self._authorizations[principal]),)
@@ -112,7 +112,13 @@ class Session:
             response = await call(self._outwards(request), metadata=metadata, timeout=PATIENCE_SECONDS)
         except grpc.aio.AioRpcError as error:
             return Answer(error.code(), self._inwards(_details(error.trailing_metadata())))
+        if method == "GuestService/IssueClaimToken":
+            self._learn_claim_token(guest_claim_pb2.IssueClaimTokenResponse.FromString(response).claim_token)
         return Answer(grpc.StatusCode.OK, self._inwards(response))
+
+    def _learn_claim_token(self, actual: str) -> None:
+        self._token_count += 1
+        self.name(actual.encode(), f"claim-token-{self._token_count}-".encode().ljust(len(actual), b"x"))
 
     async def open(self, principal: str, method: str) -> Stream:
         """Open a stream; one that takes a single request is told by half-closing after it."""

@@ -5,10 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import ModuleType
 
-from tools.vectors.exchanges import carts, compatibility, deciding, errors, prices, refusals, streams
+from tools.vectors.exchanges import (
+    accounts,
+    carts,
+    claims,
+    compatibility,
+    coupons,
+    deciding,
+    errors,
+    prices,
+    refusals,
+    streams,
+    watching,
+)
 from tools.vectors.script import EXCHANGES, Exchange
 
-SUBJECTS: tuple[ModuleType, ...] = (deciding, carts, prices, refusals, errors, streams, compatibility)
+SUBJECTS: tuple[ModuleType, ...] = (
+    deciding,
+    carts,
+    prices,
+    refusals,
+    errors,
+    streams,
+    compatibility,
+    coupons,
+    accounts,
+    watching,
+    claims,
+)
 """The modules that tell exchanges, in the order of the appendix."""
 
 

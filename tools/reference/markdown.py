@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 
 from tools.reference.descriptors import Enum, File, Message, Service
 
+PACKAGE = "cartsync.v1"  # the protocol proper; whatever else there is serves tests
 PROTOCOL = PurePosixPath("docs/reference/protocol")
 REASONS = PurePosixPath("docs/reference/reasons.md")
 RPCS = PurePosixPath("docs/reference/rpcs.md")

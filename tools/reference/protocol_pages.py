@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from tools.reference.descriptors import Enum, File, Message, Method, Service
-from tools.reference.markdown import PROTOCOL, Places, page_of, table, tables_in
+from tools.reference.markdown import PACKAGE, PROTOCOL, Places, page_of, table, tables_in
 
 _SUMMARY_PAGE = PROTOCOL / "README.md"
 
@@ -39,12 +39,12 @@ def _summary(files: Sequence[File], places: Places) -> str:
         "[specification](../../spec/README.md).",
         "",
     ]
-    for package in dict.fromkeys(file.package for file in files):
+    for package in sorted(dict.fromkeys(file.package for file in files), key=lambda package: package != PACKAGE):
         inside = [file for file in files if file.package == package]
-        lines += [f"## Package `{package}`", "", "### Calls" if package == "cartsync.v1" else "### Calls for tests", ""]
+        lines += [f"## Package `{package}`", "", "### Calls" if package == PACKAGE else "### Calls for tests", ""]
         calls = [
             (
-                places.link(method.name, _SUMMARY_PAGE) if package == "cartsync.v1" else f"`{method.name}`",
+                places.link(method.name, _SUMMARY_PAGE) if package == PACKAGE else f"`{method.name}`",
                 places.link(service.full_name, _SUMMARY_PAGE, shown=service.name),
                 places.linked(first_sentence(method.comment), _SUMMARY_PAGE),
             )
@@ -53,7 +53,7 @@ def _summary(files: Sequence[File], places: Places) -> str:
             for method in service.methods
         ]
         lines += [*table(("call", "service", "what it does"), calls), ""]
-        lines += ["### Files" if package == "cartsync.v1" else "### Files for tests", ""]
+        lines += ["### Files" if package == PACKAGE else "### Files for tests", ""]
         rows = [
             (
                 f"[`{PurePosixPath(file.name).name}`]({page_of(file.name)})",
@@ -90,7 +90,7 @@ def _page(file: File, places: Places) -> str:
 
 def _service(service: Service, file: File, page: PurePosixPath, places: Places) -> list[str]:
     lines = [f"## {service.name}", "", places.linked(service.comment, page), ""]
-    own_page = file.package == "cartsync.v1"
+    own_page = file.package == PACKAGE
     rows = [
         (
             places.link(method.name, page) if own_page else f"`{method.name}`",

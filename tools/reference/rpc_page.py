@@ -11,10 +11,9 @@ from collections.abc import Iterator, Sequence
 
 from tools.reference.descriptors import File, Message, Method, Service
 from tools.reference.faults import SourceError
-from tools.reference.markdown import RPCS, Places, table, tables_in
+from tools.reference.markdown import PACKAGE, RPCS, Places, table, tables_in
 from tools.reference.protocol_pages import signature
 
-PACKAGE = "cartsync.v1"
 _COLUMNS = ("condition", "code", "recorded", "disposition", "what the caller must do next")
 _ONLY_SHARED = "Only the errors that any call can end with"
 

@@ -114,7 +114,9 @@ class _Crawl:
             url = waiting.pop()
             if url in self.anchors:
                 continue
-            page.goto(url)
+            answer = page.goto(url)
+            if answer is None or answer.status >= 400:
+                continue
             self.seen.pages += 1
             self.anchors[url] = set(page.evaluate("[...document.querySelectorAll('[id]')].map((e) => e.id)"))
             links[url] = set(page.evaluate("[...document.querySelectorAll('a[href]')].map((e) => e.href)"))
@@ -206,7 +208,7 @@ class _Crawl:
         return page
 
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
+        if message.type in ("error", "warning") and not message.text.startswith("Failed to load resource"):
             self.seen.problems.append(f"{message.location.get('url', '')}: console {message.type}: {message.text}")
 
     def _request(self, page: Page, request: Request) -> None:
@@ -215,7 +217,8 @@ class _Crawl:
             self.seen.problems.append(f"{page.url} asks for {request.url}, which is not its own")
 
     def _response(self, response: Response) -> None:
-        if response.status >= 400:
+        # A page that is missing is told by the pages that link to it.
+        if response.status >= 400 and not response.request.is_navigation_request():
             self.seen.problems.append(f"{response.url}: {response.status}")
 
     def _all_pages(self) -> Iterator[str]:

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from conformance.requirements import Register
@@ -105,7 +105,10 @@ class _Page:
         if inside in _STANDS_FOR:
             return docs / _STANDS_FOR[inside]
         if target.is_relative_to(root / "docs"):
-            return docs / target.relative_to(root / "docs") / ("README.md" if target.is_dir() else "")
+            place = docs / target.relative_to(root / "docs")
+            if target.is_dir():
+                return place / "README.md" if (target / "README.md").exists() else None
+            return place
         reference = docs / "reference" / "protocol"
         if inside == "proto" or (inside.startswith("proto/") and target.is_dir()):
             return reference / "README.md"
@@ -153,40 +156,39 @@ def title_of(page: Path) -> str:
 
 
 def navigation(docs: Path) -> list[object]:
-    """The navigation tree: tabs for guides, spec, reference and project, each with what its folder holds."""
+    """The navigation tree: tabs for guides, specification, reference and project, each with what its folder holds."""
     tree: list[object] = [{"Home": "index.md"}]
-    for tab, folder, key in (
-        ("Guides", "guides", _by_name),
-        ("Specification", "spec", _chapters_first),
-        ("Reference", "reference", _by_name),
-        ("Project", "project", _by_name),
+    for tab, folder in (
+        ("Guides", "guides"),
+        ("Specification", "spec"),
+        ("Reference", "reference"),
+        ("Project", "project"),
     ):
         if (docs / folder).is_dir():
-            tree.append({tab: _entries(docs, docs / folder, key)})
+            tree.append({tab: _entries(docs, docs / folder)})
     return tree
 
 
-def _entries(docs: Path, folder: Path, key: Callable[[Path], tuple[object, ...]]) -> list[object]:
+def _entries(docs: Path, folder: Path) -> list[object]:
+    """What a folder holds, in the order its README.md links to it; what that does not name follows by name."""
+    index = folder / "README.md"
+    text = index.read_text(encoding="utf-8") if index.exists() else ""
+    linked = [found["target"].partition("#")[0] for found in _LINK.finditer(text)]
+
+    def place(path: Path) -> tuple[bool, int, str]:
+        name = f"{path.name}/README.md" if path.is_dir() else path.name
+        return path != index, linked.index(name) if name in linked else len(linked), path.name
+
     entries: list[object] = []
-    for path in sorted(folder.iterdir(), key=key):
+    for path in sorted(folder.iterdir(), key=place):
         relative = path.relative_to(docs).as_posix()
-        if path.is_dir():
-            if any(path.rglob("*.md")):
-                index = path / "README.md"
-                entries.append(
-                    {title_of(index) if index.exists() else path.name.capitalize(): _entries(docs, path, key)}
-                )
+        if path.is_dir() and any(path.rglob("*.md")):
+            readme = path / "README.md"
+            title = title_of(readme) if readme.exists() else path.name.capitalize()
+            entries.append({title: _entries(docs, path)})
         elif path.suffix == ".md":
-            entries.append(relative if path.name == "README.md" else {title_of(path): relative})
+            entries.append(relative if path == index else {title_of(path): relative})
     return entries
-
-
-def _by_name(path: Path) -> tuple[object, ...]:
-    return (path.name != "README.md", path.is_dir(), path.name)
-
-
-def _chapters_first(path: Path) -> tuple[object, ...]:
-    return (path.name != "README.md", not path.name[:1].isdigit(), path.is_dir(), path.name)
 
 
 def _anchored(found: re.Match[str]) -> str:

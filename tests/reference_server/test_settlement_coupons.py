@@ -268,6 +268,14 @@ async def test_a_coupon_follows_the_cart_the_clock_and_the_shop(shop: Shop, queu
     assert cart.HasField("discount_total")
 
 
+async def test_a_coupon_that_ceases_to_suffer_others_stands_back_while_they_are_there(shop: Shop, queue: Queue) -> None:
+    await shop.send(queue, queue.add(), queue.apply("TENTH"), queue.apply("POUND"))
+    shop.board.put("TENTH", stackable=False)
+    assert standings(await shop.cart()) == {"TENTH": ("NOT_STACKABLE", 0), "POUND": ("QUALIFIES", 100)}
+    await shop.send(queue, queue.take_off("POUND"))
+    assert standings(await shop.cart()) == {"TENTH": ("QUALIFIES", 25)}
+
+
 async def test_coupons_of_a_cart_without_a_price_stand_there_and_take_nothing(shop: Shop, queue: Queue) -> None:
     await shop.send(queue, queue.add(), queue.apply("POUND"))
     shop.shelf.put("apple", listed=False)

@@ -53,8 +53,8 @@ def _exchange(name: str, vector: Mapping[str, Any], heading: str, chapters: Mapp
     yield ""
     yield vector["shows"]
     yield ""
-    yield f"[In full](vectors/exchanges/{name}.md) · [vector](vectors/exchanges/{name}.json) · profile `{vector['profile']}` · "
-    yield _slugs(vector["requirements"], chapters)
+    yield f"[In full](vectors/exchanges/{name}.md) · [vector](vectors/exchanges/{name}.json) · `{vector['profile']}`"
+    yield f"· {_slugs(vector['requirements'], chapters)}"
     yield ""
     yield "| | message | |"
     yield "|---|---|---|"

@@ -86,6 +86,23 @@ def lenient(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
     return attempt
 
 
+def _of_one_message(
+    answer: Callable[[Any, Any], Awaitable[Any]], decode: Callable[[bytes], Any], domain: str
+) -> Callable[[Any, Any], Awaitable[Any]]:
+    """`answer`, which takes one request, as one that takes a stream of them.
+
+    So the request is read once the caller is admitted: what is small on the wire may be large in memory, and strangers
+    get none of it. A half that is closed without a whole message is answered; the library itself would never do so.
+    """
+
+    async def of_stream(_requests: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+        data = await context.read()
+        request = Undecodable() if data is grpc.aio.EOF else decode(data)
+        return await answer(decoded(request, domain), context)
+
+    return of_stream
+
+
 def decoded(message: Any, domain: str = DOMAIN) -> Any:
     """`message`, unless it is Undecodable: then raises the INVALID_ARGUMENT for it."""
     if isinstance(message, Undecodable):
@@ -125,32 +142,25 @@ class CallGuard(grpc.aio.ServerInterceptor):
         method = handler_call_details.method
         if handler is None or not method.startswith(self._prefixes):
             return handler
-        if handler.request_streaming and handler.response_streaming:
+        if handler.request_streaming:
             return grpc.stream_stream_rpc_method_handler(
                 self._guarded(method, handler.stream_stream, is_stream=True),
                 request_deserializer=lenient(handler.request_deserializer),
                 response_serializer=handler.response_serializer,
             )
-        # A unary request is taken as bytes and decoded once the caller is admitted: what is small on the wire may
-        # be large in memory, and strangers get none of it.
         decode = lenient(handler.request_deserializer)
         if handler.response_streaming:
-            return grpc.unary_stream_rpc_method_handler(
-                self._guarded(method, handler.unary_stream, decode, is_stream=True),
+            return grpc.stream_stream_rpc_method_handler(
+                self._guarded(method, _of_one_message(handler.unary_stream, decode, self._domain), is_stream=True),
                 response_serializer=handler.response_serializer,
             )
-        return grpc.unary_unary_rpc_method_handler(
-            self._guarded(method, handler.unary_unary, decode),
+        return grpc.stream_unary_rpc_method_handler(
+            self._guarded(method, _of_one_message(handler.unary_unary, decode, self._domain), is_stream=False),
             response_serializer=handler.response_serializer,
         )
 
     def _guarded(
-        self,
-        method: str,
-        answer: Callable[[Any, Any], Awaitable[Any]],
-        decode: Callable[[Any], Any] = lambda request: request,
-        *,
-        is_stream: bool = False,
+        self, method: str, answer: Callable[[Any, Any], Awaitable[Any]], *, is_stream: bool
     ) -> Callable[..., Awaitable[Any]]:
         async def run(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
             started = time.perf_counter()
@@ -163,7 +173,7 @@ class CallGuard(grpc.aio.ServerInterceptor):
                 call.check_admitted = lambda: self._check_still(call.principal, metadata)
                 _CURRENT.set(call)
                 with self._held(call.principal, is_stream):
-                    return await answer(decoded(decode(request), self._domain), context)
+                    return await answer(request, context)
             except asyncio.CancelledError:
                 code = grpc.StatusCode.CANCELLED
                 raise
@@ -181,9 +191,9 @@ class CallGuard(grpc.aio.ServerInterceptor):
             raise credential_invalid()
 
     def _held(self, principal: str, is_stream: bool) -> contextlib.AbstractContextManager[None]:
-        return (
-            contextlib.nullcontext() if self._limits is None else self._limits.holding(principal, is_stream=is_stream)
-        )
+        if self._limits is None:
+            return contextlib.nullcontext()
+        return self._limits.holding(principal, is_stream=is_stream)
 
     def _refusal(self, call: Call, error: Exception) -> CallError:
         if isinstance(error, CallError):

@@ -20,6 +20,7 @@ from reference_server.config import Address
 
 # What a message may be larger than a submission's limit: ids around the attempts, and room for new fields.
 MESSAGE_SLACK_BYTES = 65_536
+MAX_METADATA_BYTES = 32_768
 
 
 class CannotListenError(Exception):
@@ -54,6 +55,9 @@ def make_server(interceptors: Sequence[grpc.aio.ServerInterceptor], max_message_
             ("grpc.keepalive_time_ms", 60_000),
             ("grpc.keepalive_timeout_ms", 20_000),
             ("grpc.max_concurrent_streams", 1_000),
+            # An overlong credential is to be refused as one, not by the transport (spec: security/hostile-credential).
+            ("grpc.max_metadata_size", MAX_METADATA_BYTES),
+            ("grpc.absolute_max_metadata_size", 2 * MAX_METADATA_BYTES),
         ],
     )
 

@@ -246,7 +246,7 @@ async def test_contention_is_unavailable_with_a_delay(tmp_path: Path) -> None:
     assert (refusal.code, refusal.retry_seconds) == (grpc.StatusCode.UNAVAILABLE, 1.0)
 
 
-async def test_what_a_stranger_sends_is_not_even_decoded() -> None:
+async def test_what_a_stranger_sends_is_not_even_read() -> None:
     def admit(metadata: Metadata) -> str:
         raise credential_invalid()
 
@@ -262,7 +262,8 @@ async def test_what_a_stranger_sends_is_not_even_decoded() -> None:
     context.invocation_metadata = lambda: ()
     guarded = await CallGuard("/", admit).intercept_service(continuation, Mock(method=SUBMIT_PATH))
     assert guarded.request_deserializer is None
-    await guarded.unary_unary(b"anything", context)
+    await guarded.stream_unary(None, context)
+    context.read.assert_not_awaited()
     assert context.abort.await_args.args[0] is grpc.StatusCode.UNAUTHENTICATED
 
 

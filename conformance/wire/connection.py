@@ -118,10 +118,10 @@ class PendingCall:
 class Connection:
     """One channel with one credential. Every method writes what went each way into the history."""
 
-    def __init__(self, target: Target, authorization: str, history: History, actor: str = "") -> None:
+    def __init__(self, target: Target, authorization: str, history: History, actor: str = "", also: str = "") -> None:
         self.history = history
         self.actor = actor
-        self._metadata = (("authorization", authorization),) if authorization else ()
+        self._metadata = tuple(("authorization", value) for value in (authorization, also) if value)
         self._channel = target.channel()
         self._stub = service_pb2_grpc.CartSyncServiceStub(self._channel)
 

@@ -97,14 +97,14 @@ class Device(Enqueueing):
             self.connection,
             self.principal,
             self.cart_id,
-            self._rng,
+            self.rng,
             queue_id=self.queue_id,
             log=[_clone(operation) for operation in self.log],
         )
 
     def over(self, connection: Connection) -> Device:
         """This very queue, log included, over another connection."""
-        twin = Device(self.name, connection, self.principal, self.cart_id, self._rng, queue_id=self.queue_id)
+        twin = Device(self.name, connection, self.principal, self.cart_id, self.rng, queue_id=self.queue_id)
         twin.log, twin.store_id = self.log, self.store_id
         return twin
 

@@ -19,11 +19,11 @@ class Enqueueing:
     def __init__(self, cart_id: str, rng: random.Random, log: Sequence[operation_pb2.CartOperation] = ()) -> None:
         self.cart_id = cart_id
         self.log = list(log)
-        self._rng = rng
+        self.rng = rng
 
     def new_key(self) -> str:
         """A fresh canonical UUID, from the run's seed."""
-        return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
+        return str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
 
     def enqueue(self, operation: operation_pb2.CartOperation) -> operation_pb2.CartOperation:
         """Give an operation (its intent set, perhaps features) key, sequence and link, and append it to the log."""

@@ -55,9 +55,9 @@ class Story:
         self._connections.append(connection)
         return connection
 
-    def connect_with(self, authorization: str, actor: str = "stranger") -> Connection:
-        """A new connection with this authorization metadata; empty for none."""
-        connection = Connection(self.target, authorization, self.history, actor)
+    def connect_with(self, authorization: str, actor: str = "stranger", *, also: str = "") -> Connection:
+        """A new connection with this authorization metadata, empty for none, and perhaps a second one beside it."""
+        connection = Connection(self.target, authorization, self.history, actor, also)
         self._connections.append(connection)
         return connection
 

@@ -1,4 +1,7 @@
-"""Budgets of the property tests: `--hypothesis-profile=deep` runs 10,000 examples where a test names no number."""
+"""Budgets of the property tests.
+
+`pytest --hypothesis-profile=deep --timeout=0` runs 10,000 examples where a test names no number of its own.
+"""
 
 from __future__ import annotations
 

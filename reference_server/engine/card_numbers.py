@@ -1,10 +1,11 @@
 """What looks like a payment card number, and where no operation may have one (chapter 14.4). Pure.
 
-Theory of operation. The digits of a text fall into groups, and groups that follow each other closely into chains. A
-card number is a run of whole groups of one chain with 13 to 19 digits that passes the Luhn check. The check doubles
-every second digit from the right, so two running sums over a chain, one doubling the digits at even places and one
-those at odd places, tell the check sum of any run by one subtraction: a text is looked through once, however many
-groups a client puts into it.
+Theory of operation. Digit groups that follow each other closely make a chain, and a card number is a run of whole
+groups of one chain with 13 to 19 digits that passes the Luhn check: every second digit from the right doubled, the sum
+is a multiple of ten. All runs of a chain are looked at together: a chain is one long integer with a byte for each
+digit, and the sums of all runs of one length are that of one digit less plus the chain moved along by one. No sum
+reaches 256, so nothing is carried from one byte into the next, and a text is looked through in a time that grows
+slowly with its length, whatever a client puts into it.
 """
 
 from __future__ import annotations
@@ -20,56 +21,48 @@ from cartsync.v1 import operation_pb2
 MIN_LENGTH = 13
 MAX_LENGTH = 19
 
-_GROUP = re.compile(r"\d+")  # exactly the code points of category Nd
-_MAX_GAP = 3
-_DOUBLED = (0, 2, 4, 6, 8, 1, 3, 5, 7, 9)
+SPACES = "\u0020\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
+"""Category Zs."""
+DASHES = (
+    "\u002d\u058a\u05be\u1400\u1806\u2010\u2011\u2012\u2013\u2014\u2015\u2e17\u2e1a\u2e3a\u2e3b\u2e40\u2e5d\u301c\u3030"
+    "\u30a0\ufe31\ufe32\ufe58\ufe63\uff0d\U00010ead"
+)
+"""Category Pd."""
+
+_GAP = f"[{re.escape(SPACES + DASHES + '._/')}]{{0,3}}"
+_CHAIN = re.compile(rf"\d(?:{_GAP}\d){{{MIN_LENGTH - 1},}}+")  # \d is exactly category Nd
+_GROUP = re.compile(r"\d+")
+# By the value of a byte: a digit doubled, its own digits added up; whether a sum passes. A sum of 0 is all zeros.
+_DOUBLED = bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9, *range(10, 256)))
+_PASSES = bytes(found > 0 and found % 10 == 0 for found in range(256))
 
 
 def holds_card_number(text: str) -> bool:
     """Whether some run of the text's digit groups is a card number (spec: security/card-number-unseparated)."""
-    return any(_chain_holds(groups) for groups in _chains(text))
-
-
-def passes_luhn(digits: list[int]) -> bool:
-    """Whether the check sum of some digits is a multiple of ten."""
-    return sum(_DOUBLED[d] if place % 2 else d for place, d in enumerate(reversed(digits))) % 10 == 0
-
-
-def _chains(text: str) -> Iterator[list[str]]:
-    chain: list[str] = []
-    end = 0
-    for group in _GROUP.finditer(text):
-        if chain and not _is_gap(text[end : group.start()]):
-            yield chain
-            chain = []
-        chain.append(group.group())
-        end = group.end()
-    if chain:
-        yield chain
-
-
-def _is_gap(between: str) -> bool:
-    return len(between) <= _MAX_GAP and all(
-        character in "._/" or unicodedata.category(character) in ("Zs", "Pd") for character in between
-    )
+    return any(_chain_holds(_GROUP.findall(chain.group())) for chain in _CHAIN.finditer(text))
 
 
 def _chain_holds(groups: list[str]) -> bool:
-    digits = [unicodedata.decimal(character) for group in groups for character in group]
-    if len(digits) < MIN_LENGTH:
-        return False
-    bounds = [0, *accumulate(len(group) for group in groups)]
-    begins = set(bounds[:-1])
-    plain = [0, *accumulate(digits)]
-    # sums[p][k]: of the first k digits, those at places of parity p doubled.
-    sums = [
-        [0, *accumulate(_DOUBLED[d] if place % 2 == parity else d for place, d in enumerate(digits))]
-        for parity in (0, 1)
-    ]
-    for end in bounds[1:]:
-        sum_to = sums[end % 2]  # the last digit, at place end - 1, is not doubled
-        for begin in range(max(0, end - MAX_LENGTH), end - MIN_LENGTH + 1):
-            if begin in begins and (sum_to[end] - sum_to[begin]) % 10 == 0 and plain[end] > plain[begin]:
+    digits = bytes(map(unicodedata.decimal, "".join(groups)))
+    count = len(digits)
+    bounds = bytearray(count + 1)  # 1 where a group begins or ends
+    for bound in accumulate(map(len, groups), initial=0):
+        bounds[bound] = 1
+    is_bound = int.from_bytes(bounds, "little")
+    doubled = digits.translate(_DOUBLED)
+    for parity in (0, 1):
+        # Of a run that ends before a place of this parity, the digits at such places are doubled.
+        weighed = bytearray(digits)
+        weighed[parity::2] = doubled[parity::2]
+        chain = sums = int.from_bytes(weighed, "little")
+        for length in range(2, min(MAX_LENGTH, count) + 1):
+            chain >>= 8
+            sums += chain  # byte n: the sum of the run of this length that begins at place n
+            if length < MIN_LENGTH:
+                continue
+            passes = int.from_bytes(sums.to_bytes(count, "little").translate(_PASSES), "little")
+            in_place = int.from_bytes(bytes(((length + parity + 1) % 2, (length + parity) % 2)) * count, "little")
+            if passes & is_bound & (is_bound >> (8 * length)) & in_place:
                 return True
     return False
 

@@ -165,16 +165,9 @@ class Decider(Judging):
         return refuse(Reason.REASON_SEQUENCE_CONFLICT, "another key was decided at this sequence")
 
     def same_payload(self, case: Case, record: Record) -> bool:
-        """Spec: deciding/payload-by-meaning. Compared under the field list the record was made by.
-
-        Of an operation with a card number there is nothing to compare but that fact (spec: section 14.4).
-        """
-        key = case.working.reading.digest_key
-        theirs = digest.payload_digest(key, case.operation, record.digest_version)
-        if digest.same_digest(theirs, record.payload_digest):
-            return True
-        withheld = digest.card_number_digest(key, case.operation)
-        return digest.same_digest(withheld, record.payload_digest) and bool(self.card_number_fields(case))
+        """Spec: deciding/payload-by-meaning. Compared under the field list the record was made by."""
+        theirs = self.payload_digest(case, record.digest_version)
+        return digest.same_digest(theirs, record.payload_digest)
 
     def other_payload(self, case: Case, record: Record) -> Answer | None:  # noqa: ARG002
         """Spec: deciding/payload-mismatch."""
@@ -423,12 +416,12 @@ class Decider(Judging):
         )
         return outcome_pb2.OperationResult(outcome=outcome)
 
-    def payload_digest(self, case: Case) -> bytes:
-        """What is kept of the payload, under the current field list; of a card number nothing is."""
+    def payload_digest(self, case: Case, version: int = digest.CURRENT_VERSION) -> bytes:
+        """What the payload is compared by; of one with a card number nothing is kept (spec: section 14.4)."""
         key = case.working.reading.digest_key
         if self.card_number_fields(case):
             return digest.card_number_digest(key, case.operation)
-        return digest.payload_digest(key, case.operation)
+        return digest.payload_digest(key, case.operation, version)
 
 
 def _named(features: Sequence[str]) -> list[str]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from cartsync.v1 import operation_pb2
+from cartsync.v1 import address_pb2, operation_pb2
 from cartsync.v1.money_pb2 import Money
+from google.protobuf.field_mask_pb2 import FieldMask
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
@@ -91,8 +93,65 @@ def test_every_intent_has_a_list_that_names_all_of_its_fields() -> None:
     kinds = Operation.DESCRIPTOR.oneofs_by_name["intent"].fields
     for kind in kinds:
         assert kind.message_type is not None
-        listed = {path.lstrip("?").split(".")[0] for path in digest.FIELD_LISTS[digest.CURRENT_VERSION][kind.name]}
-        assert listed == {field.name for field in kind.message_type.fields}
+        listed = {path.lstrip("?*%") for path in digest.FIELD_LISTS[digest.CURRENT_VERSION][kind.name]}
+        assert {path.split(".")[0] for path in listed} == {field.name for field in kind.message_type.fields}
+    address = {path.lstrip("*") for path in digest.FIELD_LISTS[digest.CURRENT_VERSION]["put_address"]}
+    assert {f"address.{field.name}" for field in address_pb2.Address.DESCRIPTOR.fields} <= address
+
+
+# What the first list did not have
+
+
+def an_edit(**fields: Any) -> operation_pb2.CartOperation:
+    given = {
+        "address_id": "a",
+        "base_revision": 3,
+        "update_mask": FieldMask(paths=["recipient", "address_lines"]),
+        "address": address_pb2.Address(recipient="Ada", address_lines=["1 Road", "Floor 2"]),
+    }
+    return Operation(put_address=operation_pb2.PutAddress(**{**given, **fields}))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"address_id": "b"},
+        {"base_revision": 0},
+        {"base_revision": None},
+        {"update_mask": FieldMask(paths=["recipient"])},
+        {"address": None},
+        {"address": address_pb2.Address(recipient="Ada", address_lines=["1 Road, Floor 2"])},
+        {"address": address_pb2.Address(recipient="Ada", address_lines=["Floor 2", "1 Road"])},
+        {"address": address_pb2.Address(recipient="Ada", address_lines=["1 Road", "Floor 2"], label="x")},
+    ],
+)
+def test_every_field_of_an_address_edit_counts(fields: dict[str, Any]) -> None:
+    assert digest_of(an_edit(**fields)) != digest_of(an_edit())
+
+
+def test_of_an_update_mask_the_set_of_names_counts() -> None:
+    paths = ["address_lines", "recipient", "recipient"]
+    assert digest_of(an_edit(update_mask=FieldMask(paths=paths))) == digest_of(an_edit())
+    assert digest_of(an_edit(update_mask=None)) == digest_of(an_edit(update_mask=FieldMask()))
+
+
+def test_an_absent_address_differs_from_an_empty_one() -> None:
+    assert digest_of(an_edit(address=None)) != digest_of(an_edit(address=address_pb2.Address()))
+
+
+def test_under_a_list_that_did_not_know_a_kind_it_is_the_unknown_intent_it_was_then() -> None:
+    """A server that was upgraded still recognises what it rejected before as unsupported."""
+    wish = Operation(add_to_wishlist=operation_pb2.AddToWishlist(sku="apple"), required_features=["a"])
+    unknown_then = Operation(required_features=["a"])
+    assert digest.payload_digest(KEY, wish, 1) == digest.payload_digest(KEY, unknown_then, 1)
+    assert digest_of(wish) != digest_of(unknown_then)
+
+
+def test_of_an_operation_with_a_card_number_the_kind_alone_counts() -> None:
+    one, other = an_edit(), an_edit(address_id="b")
+    assert digest.card_number_digest(KEY, one) == digest.card_number_digest(KEY, other)
+    assert digest.card_number_digest(KEY, one) != digest.card_number_digest(KEY, an_add())
+    assert digest.card_number_digest(KEY, one) != digest_of(one)
 
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=6)

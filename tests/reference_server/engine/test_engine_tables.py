@@ -10,12 +10,18 @@ from cartsync.v1 import operation_pb2, policy_pb2, reason_pb2
 from cartsync.v1.money_pb2 import Money
 
 from reference_server.engine import instants
+from reference_server.engine.address_rules import AddressRules
 from reference_server.engine.cart_rules import CartRules
+from reference_server.engine.claim_rules import ClaimRules
+from reference_server.engine.coupon_rules import CouponRules
 from reference_server.engine.deciding import Decider
 from reference_server.engine.identifiers import is_sku
-from reference_server.engine.policy import Policy
+from reference_server.engine.kinds import KINDS
+from reference_server.engine.payment_rules import PaymentRules
+from reference_server.engine.policy import PROFILES, Policy
 from reference_server.engine.refusals import REASON_POLICIES, refuse
-from reference_server.engine.well_formed import field_violations
+from reference_server.engine.well_formed import CHECKS, field_violations
+from reference_server.engine.wishlist_rules import WishlistRules
 
 # Policy
 
@@ -25,7 +31,14 @@ def test_the_reference_policy_sets_every_field_that_may_not_be_empty() -> None:
     given = {field.name for field, _ in message.ListFields()}
     assert given == {field.name for field in policy_pb2.SyncPolicy.DESCRIPTOR.fields} - {"features"}
     assert message.replay_window.ToTimedelta() == timedelta(days=7)
-    assert list(message.profiles) == ["core", "streaming"]
+    assert list(message.profiles) == sorted(PROFILES)
+    assert message.max_wishlist_entry_count == Policy().max_wishlist_entry_count
+
+
+def test_a_profile_that_is_not_listed_has_no_limit_on_the_wire() -> None:
+    message = Policy(profiles=("core", "coupons")).message()
+    assert (message.max_coupon_count, message.max_wishlist_entry_count) == (10, 0)
+    assert (message.max_address_count, message.max_payment_method_count) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +57,15 @@ def test_the_reference_policy_sets_every_field_that_may_not_be_empty() -> None:
         {"quarantine_attempt_count": 101},
         {"trouble_retry_delay": timedelta(0)},
         {"profiles": ("streaming",)},
+        {"profiles": ("core", "teleport")},
+        {"max_wishlist_entry_count": 99},
+        {"max_wishlist_entry_count": 5_001},
+        {"max_address_count": 9},
+        {"max_address_count": 201},
+        {"max_payment_method_count": 4},
+        {"max_payment_method_count": 101},
+        {"max_coupon_count": 0},
+        {"max_coupon_count": 21},
     ],
 )
 def test_a_policy_below_a_floor_is_refused_by_name(figures: dict[str, Any]) -> None:
@@ -73,8 +95,21 @@ def test_every_reason_but_the_zero_value_has_a_policy() -> None:
 def test_the_steps_and_rules_are_methods_that_a_variant_can_override() -> None:
     for name in {*Decider.STEPS, *Decider.DISCARD_STEPS}:
         assert callable(getattr(Decider, name))
-    for name, _ in CartRules.TABLE:
-        assert callable(getattr(CartRules, name))
+    for rules in (CartRules, CouponRules, WishlistRules, AddressRules, PaymentRules):
+        for name, _ in rules.TABLE:
+            assert callable(getattr(rules, name))
+    for name in ClaimRules.TABLE:
+        assert callable(getattr(ClaimRules, name))
+
+
+def test_every_intent_but_a_discard_has_its_place_in_every_table() -> None:
+    intents = {field.name for field in operation_pb2.CartOperation.DESCRIPTOR.oneofs_by_name["intent"].fields}
+    assert set(KINDS) == intents - {"discard"}
+    assert set(CHECKS) == intents
+    for kind in KINDS.values():
+        assert kind.profile in PROFILES
+        assert callable(getattr(Decider, kind.judge))
+        assert not kind.look_up or callable(getattr(Decider, kind.look_up))
 
 
 # Fields

@@ -105,6 +105,7 @@ class _Crawl:
         self.browser, self.site, self.origin = browser, site, origin
         self.seen = Seen()
         self.anchors: dict[str, set[str]] = {}
+        self.statuses: dict[str, int] = {}
 
     def pages(self) -> None:
         page = self._open(viewport={"width": TELEPHONE, "height": 800})
@@ -140,8 +141,13 @@ class _Crawl:
             if target in self.anchors:
                 if fragment and unquote(fragment) not in self.anchors[target]:
                     self.seen.problems.append(f"{url} links to {link}, but that page has no such anchor")
-            elif page.request.head(target).status != 200:
+            elif self._status(page, target) != 200:
                 self.seen.problems.append(f"{url} links to {link}, which is not there")
+
+    def _status(self, page: Page, target: str) -> int:
+        if target not in self.statuses:
+            self.statuses[target] = page.request.head(target).status
+        return self.statuses[target]
 
     def _wider_than_a_telephone(self, page: Page, url: str) -> None:
         width = page.evaluate("document.documentElement.scrollWidth")
@@ -228,6 +234,13 @@ class _Crawl:
 
 
 class _Quiet(SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"  # one connection for many pages
+
+    def end_headers(self) -> None:
+        """Let the browser keep scripts and styles: they are the same on every page."""
+        self.send_header("Cache-Control", "max-age=600")
+        super().end_headers()
+
     def log_message(self, format: str, *args: Any) -> None:
         """Say nothing."""
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from reference_server.credentials import (
     DevelopmentCredentials,
     FirstOf,
+    GuestsOf,
     TokensFileError,
     bearer_token,
     load_tokens,
@@ -38,6 +39,26 @@ def test_a_token_stops_working_when_it_expires(tmp_path: Path) -> None:
     assert tokens.principal(ALICE, datetime(2026, 11, 24, tzinfo=UTC)) is None
 
 
+def test_a_line_may_say_that_its_principal_is_a_guest(tmp_path: Path) -> None:
+    tokens = load_tokens(
+        written(
+            tmp_path,
+            tokens_file_line(ALICE, "guest"),
+            tokens_file_line(BOB, "visitor", "2026-11-24T00:00:00Z", guest=True),
+        )
+    )
+    assert [tokens.guest_flag(name) for name in ("guest", "visitor", "guest-1")] == [False, True, None]
+    assert tokens.principal(BOB, NOW) == "visitor"
+    guests = GuestsOf(FirstOf(tokens, DevelopmentCredentials()))
+    assert [guests.is_guest(name) for name in ("guest", "visitor", "guest-1", "ann")] == [False, True, True, False]
+
+
+def test_a_principal_cannot_be_a_guest_by_one_token_and_an_account_by_another(tmp_path: Path) -> None:
+    file = written(tmp_path, tokens_file_line(ALICE, "x"), tokens_file_line(BOB, "x", guest=True))
+    with pytest.raises(TokensFileError, match=":2: its principal is a guest in one line"):
+        load_tokens(file)
+
+
 def test_the_file_does_not_hold_the_token() -> None:
     assert ALICE not in tokens_file_line(ALICE, "alice")
 
@@ -50,6 +71,7 @@ def test_the_file_does_not_hold_the_token() -> None:
         (tokens_file_line(ALICE, "x").rpartition(" ")[0], ":2: has 1 words"),
         (tokens_file_line(ALICE, "x").rpartition(" ")[0] + " a/b", ":2: the principal must be"),
         (tokens_file_line(ALICE, "x") + " tomorrow", ":2: the expiry must be"),
+        (tokens_file_line(ALICE, "x") + " guest guest", ":2: the expiry must be"),
         (tokens_file_line(ALICE, "x") + " 2027-01-31T00:00:00", ":2: the expiry must be"),
         (tokens_file_line(BOB, "again"), ":2: this token stands in the file twice"),
     ],

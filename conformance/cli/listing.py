@@ -6,20 +6,26 @@ import json
 
 import click
 
+from conformance import SPEC_VERSION
 from conformance.exceptions import UsageError
 from conformance.requirements import load
+from conformance.requirements.editions import UnknownEditionError, first_editions, load_edition
 from conformance.run.execute import inventory
 from conformance.run.run import SUITE_ERROR_EXIT_CODE
 
 
-def list_requirements(profiles: tuple[str, ...], form: str) -> int:
-    """Print the register with its checks; returns the exit code."""
-    register = load()
+def list_requirements(profiles: tuple[str, ...], form: str, edition: str = "") -> int:
+    """Print the requirements of an edition, by default the present one, with their checks; returns the exit code."""
+    try:
+        register = load_edition(edition).register if edition else load()
+    except UnknownEditionError as error:
+        raise UsageError(f"--edition: {error}") from error
     if unknown := [name for name in profiles if name not in register.profiles]:
         raise UsageError(f"--profile {unknown[0]!r} is unknown; choose from {', '.join(register.profiles)}")
     chosen = register.of_profiles(profiles or register.profiles)
     checks = inventory()
     checks_of = {r.slug: [check for check in checks if r.slug in check.slugs] for r in chosen}
+    since = first_editions()
     if form == "json":
         entries = [
             {
@@ -28,6 +34,7 @@ def list_requirements(profiles: tuple[str, ...], form: str) -> int:
                 "profile": r.profile,
                 "statement": r.statement,
                 "chapter": r.chapter,
+                "since": since.get(r.slug, SPEC_VERSION),
                 "checks": [check.check_id for check in checks_of[r.slug]],
             }
             for r in chosen

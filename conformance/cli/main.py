@@ -158,11 +158,12 @@ def replay(file: Path, target: str, control: str, control_secret: str, launch: s
 @main.command()
 @click.option("--profile", "profiles", multiple=True, metavar="NAME", help="Only these profiles.")
 @click.option("--format", "form", type=click.Choice(["text", "table", "json"]), default="text", show_default=True)
-def requirements(profiles: tuple[str, ...], form: str) -> None:
+@click.option("--edition", default=SPEC_VERSION, show_default=True, metavar="NAME", help="Those of this edition.")
+def requirements(profiles: tuple[str, ...], form: str, edition: str) -> None:
     """List every requirement with the checks that judge it; exit 4 when one has none."""
     from conformance.cli.listing import list_requirements
 
-    raise SystemExit(list_requirements(profiles, form))
+    raise SystemExit(list_requirements(profiles, form, edition))
 
 
 @main.command(

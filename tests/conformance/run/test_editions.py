@@ -135,6 +135,27 @@ def test_an_unknown_edition_is_a_usage_error_that_names_the_known_ones(world: Pa
     assert "Traceback" not in told
 
 
+def listed(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", "from conformance.cli import main; main()", "requirements", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_requirements_of_an_edition_are_listed_with_the_edition_that_brought_them() -> None:
+    result = listed("--edition", FIRST, "--format", "json")
+    assert result.returncode == 0, result.stderr
+    entries = json.loads(result.stdout)
+    assert len(entries) == 135
+    assert {entry["since"] for entry in entries} == {FIRST}
+    unknown = listed("--edition", "9.9")
+    assert unknown.returncode == 2
+    assert FIRST in unknown.stderr
+
+
 def settings(edition: str = "", profiles: tuple[str, ...] = ()) -> RunSettings:
     return RunSettings.checked(load(), target=ANY_TARGET, edition=edition, profiles=profiles)
 

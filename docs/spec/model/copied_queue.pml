@@ -51,7 +51,7 @@ inline decide(op) {
   if
   :: decided ->
        if
-       :: answer == APPLIED -> effects[op]++; check_order(op)
+       :: answer == APPLIED -> once_more(effects[op]); check_order(op)
        :: else
        fi;
        record(op, queue[0]);
@@ -130,7 +130,7 @@ inline issue_again(me) {
     if
     :: self.confirmed[i] == 0 && (REMOVED(CONFLICT_STOPS) || !self.sent[i]) ->
          printf(":intent %d is applied there\n", self.at[i]);
-         effects[self.at[i]]++;
+         once_more(effects[self.at[i]]);
          self.confirmed[i] = APPLIED;
          holds(AT_MOST_ONCE, effects[self.at[i]] <= 1)
     :: else
@@ -140,7 +140,7 @@ inline issue_again(me) {
 
 inline drain() {
   over = true;
-  printf("@world|every device submits what it has, again and again; nothing more is lost\n");
+  printf("@afterwards|every device submits what it has, and nothing more is lost\n");
   for (turn : 1 .. LENGTH + 1) {
     for (d : 0 .. DEVICES - 1) {
       s = 1;

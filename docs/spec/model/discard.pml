@@ -64,7 +64,7 @@ inline decide(op) {
   :: decided && !(is_discard(op) && REMOVED(DISCARD_RECORDED)) ->
        if
        :: answer == APPLIED && !is_discard(op) ->
-            effects[op]++;
+            once_more(effects[op]);
             holds(IN_ORDER, op == 1 || was_decided[op - 1])
        :: else
        fi;
@@ -136,7 +136,7 @@ inline read_answer(op) {
 
 inline drain() {
   over = true;
-  printf("@client|submits what is unconfirmed again and again; nothing more is lost\n");
+  printf("@afterwards|the client submits what is unconfirmed, and nothing more is lost\n");
   for (turn : 1 .. 2 * LENGTH) {
     n = 1;
     do

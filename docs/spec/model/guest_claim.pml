@@ -50,7 +50,7 @@ inline decide(op) {
        if
        :: answer == APPLIED && is_claim(op) -> take_over()
        :: answer == APPLIED && !is_claim(op) ->
-            in_guest[op]++; holds(IN_ORDER, op == 1 || queue[0].watermark == op - 1)
+            once_more(in_guest[op]); holds(IN_ORDER, op == 1 || queue[0].watermark == op - 1)
        :: else
        fi;
        record(op, queue[q])
@@ -102,7 +102,7 @@ inline put(op, number, what) {
 
 inline move(op) {
   moved[op] = true;
-  in_account[op]++;
+  once_more(in_account[op]);
   printf(":intent %d goes into the account's queue, and is applied there\n", op);
   check()
 }
@@ -121,7 +121,7 @@ inline read_answer(op) {
 
 inline drain() {
   over = true;
-  printf("@client|submits what is unconfirmed again and again; nothing more is lost\n");
+  printf("@afterwards|the client submits what is unconfirmed, and nothing more is lost\n");
   guest_closed = guest_closed || to_be_closed;
   for (turn : 1 .. 2) {
     for (n : LENGTH + 1 .. OPERATIONS) {

@@ -42,7 +42,7 @@ inline decide(op) {
   :: decided ->
        if
        :: answer == APPLIED ->
-            effects[op]++;
+            once_more(effects[op]);
             for (i : 1 .. op - 1) { holds(IN_ORDER, was_decided[i]) }
        :: else
        fi;
@@ -56,8 +56,9 @@ inline decide(op) {
 
 inline check(op) {
   sum = 0;
+  /* A key may be used again, at its owner's risk, once the record of its first use is pruned. */
   for (i : 1 .. enqueued) { sum = sum + (key_of(i) == key_of(op) && !was_pruned[i] -> effects[i] : 0) }
-  holds(AT_MOST_ONCE, sum <= 1)
+  holds(AT_MOST_ONCE, effects[op] <= 1 && sum <= 1)
   holds(NEVER_FLIPPED, !(told[op] == APPLIED && answer == REJECTED) && !(told[op] == REJECTED && answer == APPLIED))
   holds(APPLIED_IS_TRUE, answer != APPLIED || effects[op])
   holds(REFUSED_IS_TRUE, (answer != REJECTED && answer != CONFLICT) || !effects[op])
@@ -82,7 +83,7 @@ inline enqueue(op, what, its_key) {
    Only one thing may still wait: a fresh operation that needs the backing services, while they are unreachable. */
 inline drain() {
   over = true;
-  printf("@client|submits what is unconfirmed again and again; nothing more is lost\n");
+  printf("@afterwards|the client submits what is unconfirmed, and nothing more is lost\n");
   turn = 0;
   do
   :: turn == TURNS -> break

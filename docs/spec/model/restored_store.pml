@@ -61,7 +61,7 @@ inline decide(op) {
   if
   :: decided ->
        if
-       :: answer == APPLIED -> effects[intent(op)]++
+       :: answer == APPLIED -> once_more(effects[intent(op)])
        :: else
        fi;
        record(op, queue[generation(op)])
@@ -152,7 +152,7 @@ inline recover() {
 
 inline drain() {
   over = true;
-  printf("@client|submits what is unconfirmed again and again; nothing more is lost\n");
+  printf("@afterwards|the client submits what is unconfirmed, and nothing more is lost\n");
   known_store = (known_store == 0 -> store_id : known_store);
   if
   :: can_recover -> printf(":the server has lost state; the client looks up what is there\n"); recover()

@@ -89,6 +89,9 @@
 #define NOTHING_LOST      8   /* what was confirmed is there, or the shopper was told that it is lost */
 #define CANCELLED_IS_TRUE 9   /* what is shown as cancelled has no effect, nor gets one */
 
+/* Effects are counted as far as it matters: none, one, too many. */
+#define once_more(count) count = (count < 2 -> count + 1 : 2)
+
 byte broken;
 bool over;    /* the run has been judged to its end: nothing more happens */
 

@@ -112,7 +112,7 @@ inline write_effect(op, base) {
   for (i : 1 .. OPERATIONS) { cart.added[i] = base.added[i] }
   if
   :: answer == APPLIED ->
-       cart.added[op]++;
+       once_more(cart.added[op]);
        cart_version++;
        holds(IN_ORDER, previous_of(op) == 0 || was_decided[op - 1])
   :: else
@@ -156,7 +156,7 @@ inline rest(me) {
 /* Both replicas crash and restart; then each queue is submitted once, and everything must have been answered. */
 inline drain() {
   over = true;
-  printf("@client|submits everything once more, undisturbed\n");
+  printf("@afterwards|the client submits everything once more, and nothing is lost\n");
   replica[0].working_on = 0; replica[1].working_on = 0;
   for (turn : 1 .. OPERATIONS) {
     q = queue_of(turn);
@@ -178,6 +178,9 @@ end:
   :: step(self.phase == IDLE, printf("@replica %d|takes operation 1, and reads\n", me); take(me, 1))
   :: step(self.phase == IDLE, printf("@replica %d|takes operation 2, and reads\n", me); take(me, 2))
   :: step(self.phase == IDLE, printf("@replica %d|takes operation 3, and reads\n", me); take(me, 3))
+#if OPERATIONS > 3
+  :: step(self.phase == IDLE, printf("@replica %d|takes operation 4, and reads\n", me); take(me, 4))
+#endif
   :: step(self.phase == HALF_READ,
        printf("@replica %d|reads the watermark\n", me); read_watermark(me); self.phase = READ)
   :: step(self.phase == READ || self.phase == HALF_DONE,

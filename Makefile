@@ -68,6 +68,10 @@ docs-check: $(STUBS) ## Fail when a generated page is stale
 	$(BIN)/python -m tools.reference --check
 	$(BIN)/python -m tools.vectors --check
 
+.PHONY: model
+model: $(READY) ## Explore the formal model with Spin, and again without each rule; ARGS="--write", "--deep", "--only discard"
+	$(BIN)/python -m tools.model $(ARGS)
+
 .PHONY: site
 site: $(STUBS) ## Build the documentation site into build/site; every link is followed
 	$(BIN)/python -m tools.site build

@@ -14,7 +14,7 @@ from conformance.requirements import load
 from tools.diagrams import graphs, ladder, sequences
 from tools.diagrams.faults import DiagramError
 from tools.diagrams.graphs import Edge, Graph
-from tools.diagrams.stories import duties, read_stories, story_page, story_pictures
+from tools.diagrams.stories import chapters_of, read_stories, story_page, story_pictures
 from tools.diagrams.svg import width_of, wrapped
 from tools.diagrams.tables import client_edges, disagreements, state_pictures
 
@@ -33,7 +33,7 @@ def pictures() -> dict[str, str]:
 
 
 def test_there_are_ten_stories_and_every_name_that_decides_one_exists() -> None:
-    chapters = {r.slug: r.chapter for r in load().requirements} | duties(ROOT / "docs" / "spec")
+    chapters = chapters_of(load(), ROOT / "docs" / "spec")
     assert len(STORIES) == 10
     assert story_page(STORIES, chapters).count("\n## ") == 10
 

@@ -40,7 +40,7 @@ def test_anchors_are_headings_requirements_duties_and_ids() -> None:
 ## Again
 ## Again
 - **deciding/replay-verbatim** (MUST, core): A server MUST …
-| `client/one-drainer` | at most one |
+| `client/one-drainer` | at most one | two of them |
 <a id="by-hand"></a>
 ```
 # no heading

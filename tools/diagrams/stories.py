@@ -9,13 +9,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from conformance.requirements import Register
 from tools.diagrams.faults import DiagramError
 from tools.diagrams.sequences import drawn
 
 PAGE = PurePosixPath("docs/spec/stories.md")
 PICTURES = PurePosixPath("docs/images/diagrams")
 _KEYS = {"title", "happens", "wrong", "decided_by", "lanes", "steps"}
-DUTY = re.compile(r"^\| `(?P<slug>client/[a-z-]+)` \|")
+DUTY = re.compile(r"^\| `(?P<slug>client/[a-z-]+)` \| (?P<says>[^|]+) \|")
+
+
+@dataclass(frozen=True, slots=True)
+class Duty:
+    """Something a client does so that the whole is exactly once. It is no requirement, but it has a name."""
+
+    slug: str
+    chapter: str  # file name
+    says: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +69,10 @@ def _story(path: Path) -> Story:
     )
 
 
-def duties(spec: Path) -> dict[str, str]:
-    """The named duties of a client, each with the chapter that has it: rows `| `client/name` | …` of a table."""
+def duties(spec: Path) -> dict[str, Duty]:
+    """The named duties of a client by their slugs: rows `| `client/name` | what it says | …` of a table."""
     return {
-        found["slug"]: chapter.name
+        found["slug"]: Duty(found["slug"], chapter.name, found["says"])
         for chapter in sorted(spec.glob("[0-9]*.md"))
         for line in chapter.read_text(encoding="utf-8").splitlines()
         if (found := DUTY.match(line))
@@ -103,3 +113,9 @@ def _link(story: Story, slug: str, chapters: Mapping[str, str]) -> str:
 def _count(number: int) -> str:
     words = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
     return words[number] if number < len(words) else str(number)
+
+
+def chapters_of(register: Register, spec: Path) -> dict[str, str]:
+    """File name of the chapter of every requirement and every client duty, by slug."""
+    chapters = {requirement.slug: requirement.chapter for requirement in register.requirements}
+    return chapters | {duty.slug: duty.chapter for duty in duties(spec).values()}

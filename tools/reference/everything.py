@@ -7,7 +7,7 @@ from pathlib import Path
 
 from conformance.requirements import Register, load
 from tools.diagrams.stories import PAGE as STORIES
-from tools.diagrams.stories import duties, read_stories, story_page, story_pictures
+from tools.diagrams.stories import chapters_of, read_stories, story_page, story_pictures
 from tools.diagrams.tables import state_pictures
 from tools.reference.descriptors import read_protocol
 from tools.reference.markdown import REASONS, RPCS, Places
@@ -62,9 +62,8 @@ def generated(groups: Collection[str] = GROUPS) -> dict[str, str]:
 
 def _diagrams(register: Register) -> dict[str, str]:
     stories = read_stories(ROOT / "docs" / "diagrams")
-    chapters = {r.slug: r.chapter for r in register.requirements} | duties(ROOT / "docs" / "spec")
     return {
-        str(STORIES): story_page(stories, chapters),
+        str(STORIES): story_page(stories, chapters_of(register, ROOT / "docs" / "spec")),
         str(STATES): states_page(),
         **story_pictures(stories),
         **state_pictures(ROOT),

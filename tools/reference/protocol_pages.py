@@ -41,19 +41,8 @@ def _summary(files: Sequence[File], places: Places) -> str:
     ]
     for package in sorted(dict.fromkeys(file.package for file in files), key=lambda package: package != PACKAGE):
         inside = [file for file in files if file.package == package]
-        lines += [f"## Package `{package}`", "", "### Calls" if package == PACKAGE else "### Calls for tests", ""]
-        calls = [
-            (
-                places.link(method.name, _SUMMARY_PAGE) if package == PACKAGE else f"`{method.name}`",
-                places.link(service.full_name, _SUMMARY_PAGE, shown=service.name),
-                places.linked(first_sentence(method.comment), _SUMMARY_PAGE),
-            )
-            for file in inside
-            for service in file.services
-            for method in service.methods
-        ]
-        lines += [*table(("call", "service", "what it does"), calls), ""]
-        lines += ["### Files" if package == PACKAGE else "### Files for tests", ""]
+        proper = package == PACKAGE
+        for_tests = "" if proper else " for tests"
         rows = [
             (
                 f"[`{PurePosixPath(file.name).name}`]({page_of(file.name)})",
@@ -61,7 +50,19 @@ def _summary(files: Sequence[File], places: Places) -> str:
             )
             for file in inside
         ]
-        lines += [*table(("file", "what it holds"), rows), ""]
+        calls = [
+            (
+                places.link(method.name, _SUMMARY_PAGE) if proper else f"`{method.name}`",
+                places.link(service.full_name, _SUMMARY_PAGE, shown=service.name),
+                places.linked(first_sentence(method.comment), _SUMMARY_PAGE),
+            )
+            for file in inside
+            for service in file.services
+            for method in service.methods
+        ]
+        lines += [f"## Package `{package}`", ""]
+        lines += [f"### Files{for_tests}", "", *table(("file", "what it holds"), rows), ""]
+        lines += [f"### Calls{for_tests}", "", *table(("call", "service", "what it does"), calls), ""]
     return "\n".join(lines)
 
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from conformance.requirements import load
+from tools.diagrams.stories import duties
 from tools.site.finishing import finish
 from tools.site.staging import StagingError, stage
 
@@ -44,4 +45,4 @@ def build(site: Path = SITE) -> int:
     if done.returncode or not (source / "site" / "index.html").is_file():
         raise BuildError(f"zensical failed (exit code {done.returncode}):\n{done.stdout}{done.stderr}")
     shutil.move(source / "site", site)
-    return finish(site, register)
+    return finish(site, register, duties(ROOT / "docs" / "spec").values())

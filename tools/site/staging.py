@@ -1,6 +1,7 @@
 """Copies the pages of `docs` to where the site is rendered from, and adds what only the site can have.
 
 - Each requirement, and each named duty of a client, gets an anchor that is its slug; each mention of it becomes a link.
+  So does each mention of a reason.
 - A link that leaves `docs` leads to what stands for its target in the site: the reference page of a .proto file, a
   copy of any other file. A folder has nothing that stands for it; its link becomes text.
 - The navigation is what is there: guides, chapters and generated pages, in the order of their file names.
@@ -17,8 +18,9 @@ from pathlib import Path
 
 from conformance.requirements import Register
 from tools.diagrams.stories import DUTY as _DUTY
-from tools.diagrams.stories import duties
+from tools.diagrams.stories import chapters_of
 from tools.reference.markdown import page_of
+from tools.reference.reason_page import reason_names
 
 HERE = Path(__file__).parent
 _COPIED_PAGES = {"CHANGELOG.md": "project/changelog.md", "CONTRIBUTING.md": "project/contributing.md"}
@@ -26,6 +28,9 @@ _STANDS_FOR = {"README.md": "index.md", "docs/README.md": "index.md", **_COPIED_
 _ITEM = re.compile(r"^- \*\*(?P<slug>[a-z-]+/[a-z0-9-]+)\*\* \((?P<level>[A-Z]+), (?P<profile>[a-z_]+)\): ")
 _LINK = re.compile(r"(?P<bang>!?)\[(?P<text>(?:[^\[\]]|\[[^\[\]]*\])*)\]\((?P<target>[^()\s]+)\)")
 _MENTION = re.compile(r"(?<!\[)`(?P<slug>[a-z-]+/[a-z0-9-]+)`(?!\])")
+_REASON = re.compile(r"(?<!\[)`(?P<state>(?:REJECTED|DEFERRED|CONFLICT|PURGED) / )?(?P<name>[A-Z][A-Z_]+)`(?!\])")
+# These are status codes too: only beside a state they are reasons.
+_CODES = frozenset({"INTERNAL"})
 
 
 class StagingError(Exception):
@@ -41,7 +46,7 @@ def stage(root: Path, source: Path, register: Register) -> Path:
     shutil.copytree(root / "docs", docs)
     shutil.rmtree(docs / "diagrams", ignore_errors=True)
     shutil.copytree(HERE / "assets", docs / "assets")
-    chapters = {r.slug: r.chapter for r in register.requirements} | duties(root / "docs" / "spec")
+    chapters = chapters_of(register, root / "docs" / "spec")
     origins = {docs / page.relative_to(root / "docs"): page for page in (root / "docs").rglob("*.md")}
     for name, place in _COPIED_PAGES.items():
         if (root / name).is_file():
@@ -73,9 +78,16 @@ class _Page:
 
     def _line(self, line: str) -> str:
         line = _ITEM.sub(_anchored, line)
-        line = _DUTY.sub(r'| <a class="requirement" id="\g<slug>" href="#\g<slug>">\g<slug></a> |', line)
+        line = _DUTY.sub(r'| <a class="requirement" id="\g<slug>" href="#\g<slug>">\g<slug></a> | \g<says> |', line)
         line = _LINK.sub(self._link, line)
-        return _MENTION.sub(self._mention, line)
+        return _REASON.sub(self._reason, _MENTION.sub(self._mention, line))
+
+    def _reason(self, found: re.Match[str]) -> str:
+        name = found["name"]
+        page = self.docs / "reference" / "reasons.md"
+        if name not in reason_names() or (name in _CODES and not found["state"]) or self.page == page:
+            return found[0]
+        return f"[{found[0]}]({self._relative(page)}#{name.lower()})"
 
     def _mention(self, found: re.Match[str]) -> str:
         slug = found["slug"]

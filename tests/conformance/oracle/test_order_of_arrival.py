@@ -16,6 +16,7 @@ from stories import (
     Piece,
     Story,
     attempts,
+    counted,
     queue_id,
     stories,
     submission,
@@ -58,6 +59,7 @@ class Run:
             ((answer, self.world),) = step(self.world, shop, arriving.queue, attempt)
             answers.append(answer)
             if answer.outcome.state.final and not answer.replayed:
+                self.world = counted(self.world, answer.outcome)
                 self.decided.append((arriving.queue, attempt, answer.outcome))
             stopper = answer if answer.stops else None
         return answers

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from stories import ADDRESSES, CARD, CARDS, DAY, GUEST, METHODS, OFFERS, PROMOTIONS, TOKEN
+from stories import ADDRESSES, CARD, CARDS, DAY, GUEST, METHODS, OFFERS, PROMOTIONS, TOKEN, counted
 
 from conformance.oracle import coupon_rules
 from conformance.oracle.card_numbers import holds_card_number
@@ -75,13 +75,8 @@ class Tale:
     def decide(self, intent: Intent, queue: str = "mine", *, client: str = "") -> Outcome:
         """The outcome, of a server whose revisions count the changes."""
         ((answer, self.world),) = step(self.world, self.shop, queue, self.attempt(intent, queue, client=client))
-        outcome = answer.outcome
-        if outcome.changed and outcome.place is not None:
-            resource = self.world.resource(outcome.place)
-            past = resource.past.with_revision(outcome.number, outcome.number)
-            assert past is not None
-            self.world = self.world.with_resource(outcome.place, replace(resource, past=past))
-        return outcome
+        self.world = counted(self.world, answer.outcome)
+        return answer.outcome
 
 
 @pytest.fixture

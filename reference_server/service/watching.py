@@ -25,7 +25,7 @@ from reference_server.service.errors import unavailable
 from reference_server.service.submissions import Submissions
 from reference_server.settlement import CartReading
 
-LOOK_SECONDS = 2.0
+LOOK_SECONDS = 5.0
 RESTART_RETRY_DELAY = timedelta(seconds=1)
 
 Write = Callable[[service_pb2.WatchCartResponse], Awaitable[None]]

@@ -20,7 +20,7 @@ import grpc.aio
 import pytest
 import trustme
 from cartsync.conformance.v1 import control_pb2, control_pb2_grpc
-from cartsync.v1 import operation_pb2, service_pb2, service_pb2_grpc
+from cartsync.v1 import guest_claim_pb2, operation_pb2, service_pb2, service_pb2_grpc
 from live_server import Live, Shopper, offer, refused, states, submit_message
 
 from reference_server.config import Address
@@ -211,6 +211,18 @@ async def test_hashed_tokens_let_in_who_holds_them_and_nobody_else(tmp_path: Pat
         assert refusal.code is grpc.StatusCode.UNAUTHENTICATED
 
 
+async def test_a_guest_by_its_token_is_given_a_claim_token_by_a_real_server(tmp_path: Path) -> None:
+    token = "a-token-of-a-visitor-that-is-long"
+    line = run("hash-token", "--principal", "visitor", "--guest", stdin=f"{token}\n").stdout
+    assert line.endswith(" visitor guest\n")
+    (tmp_path / "tokens").write_text(line)
+    async with started(tmp_path, "--auth", f"tokens:{tmp_path / 'tokens'}") as server:
+        answer = await server.live.guests.IssueClaimToken(
+            guest_claim_pb2.IssueClaimTokenRequest(), metadata=(("authorization", f"Bearer {token}"),)
+        )
+        assert answer.claim_token
+
+
 async def test_a_pipe_that_fills_up_unread_neither_stops_it_nor_keeps_it_from_exiting(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [*COMMAND, "serve", "--listen", "127.0.0.1:0", "--data-dir", str(tmp_path)],
@@ -312,6 +324,8 @@ def test_a_store_that_cannot_be_opened_is_exit_code_4(tmp_path: Path) -> None:
         (("--listen", "0.0.0.0:7443"), "--auth insecure"),
         (("--listen", "nowhere"), "must be HOST:PORT"),
         (("--catalog", "/none.csv"), "/none.csv: cannot be read"),
+        (("--promotions", "/none.csv"), "/none.csv: cannot be read"),
+        (("--profiles", "core,wishes"), "must be all, or names with commas"),
         (("--auth", "tokens:/none"), "/none: cannot be read"),
         (("--config", "/none.toml"), "/none.toml: cannot be read"),
         (("--tls-cert", "/none.pem", "--tls-key", "/none.key"), "cannot be read"),

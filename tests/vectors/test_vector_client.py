@@ -47,7 +47,8 @@ def test_the_client_handles_the_outcome_as_its_disposition_says(name: str) -> No
         assert settlement.fate is FATES[outcome.state]
         assert isinstance(judgement.verdict, GoOn)
         assert judgement.confirmed_through == outcome.sequence
-        needed = outcome.refusal.disposition == reason_pb2.DISPOSITION_RETRY_AFTER_ACTION
+        settled = (reason_pb2.DISPOSITION_UNSPECIFIED, reason_pb2.DISPOSITION_TERMINAL)
+        needed = outcome.refusal.disposition not in settled
         if outcome.state == reason_pb2.OUTCOME_STATE_PURGED:
             assert judgement.notices, "the shopper is told that nobody knows"
         else:

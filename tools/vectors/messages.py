@@ -181,6 +181,15 @@ def newer_outcomes() -> Iterator[Single]:
         entry(outcome),
         ("answers/reason-policy",),
     )
+    asked = outcome_pb2.Outcome()
+    asked.CopyFrom(outcome)
+    asked.refusal.disposition = 77  # type: ignore[assignment]  # a number that no version has given out
+    yield Single(
+        "outcome-unknown-disposition",
+        "Outcome with a disposition of a newer version",
+        "A client that knows neither the reason nor the disposition acts as for RETRY_AFTER_ACTION.",
+        entry(asked),
+    )
     deferred = outcome_pb2.Outcome(idempotency_key=KEY, sequence=7, state=reason_pb2.OUTCOME_STATE_DEFERRED)
     deferred.refusal.CopyFrom(outcome.refusal)
     deferred.refusal.disposition = reason_pb2.DISPOSITION_RETRY

@@ -37,7 +37,7 @@ async def unknown_fields(play: Play) -> None:
 )
 async def unknown_intent(play: Play) -> None:
     """To this server an intent that it does not know is none. It is rejected and recorded, not deferred, so that the
-    queue moves on; the client keeps it and tells the shopper."""
+    queue moves on; the client tells the shopper."""
     await play.offer(TEA, 425)
     phone = play.device()
     newer = phone.draft()

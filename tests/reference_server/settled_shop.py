@@ -12,12 +12,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from cartsync.v1 import cart_pb2, operation_pb2, outcome_pb2, reason_pb2
+from cartsync.v1.address_pb2 import Address
 from cartsync.v1.money_pb2 import Money
+from cartsync.v1.payment_methods_pb2 import PaymentMethod
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.field_mask_pb2 import FieldMask
 
 from reference_server.engine.deciding import Decider
+from reference_server.engine.listings import Listings
 from reference_server.engine.policy import Policy
-from reference_server.ports import BackendUnavailableError, Offer, Promotion
+from reference_server.engine.state import ADDRESS_BOOK, PAYMENT_METHODS, WISHLIST
+from reference_server.ports import BackendUnavailableError, Offer, PaymentDetails, Promotion
 from reference_server.settlement import Settled, Settlement
 from reference_server.storage import Store, open_store
 
@@ -85,6 +90,21 @@ class Board:
         if not self.reachable:
             raise BackendUnavailableError("the board is out of reach")
         return self.found.get(coupon_code)
+
+
+@dataclass
+class Till:
+    """A payment provider; a token not put there is none that it stands by."""
+
+    tokens: dict[str, PaymentDetails] = field(default_factory=dict)
+    reachable: bool = True
+    asked_count: int = 0
+
+    def details(self, principal: str, provider: str, token: str) -> PaymentDetails | None:
+        self.asked_count += 1
+        if not self.reachable:
+            raise BackendUnavailableError("the till is out of reach")
+        return self.tokens.get(token)
 
 
 @dataclass
@@ -166,6 +186,8 @@ class Shop:
     breakpoints: Breakpoints
     policy: Policy
     board: Board
+    till: Till
+    saving_gate: Gate
 
     async def send(self, queue: Queue, *attempts: Attempt, principal: str = "ada") -> list[Any]:
         """The results of one submission."""
@@ -188,6 +210,18 @@ class Shop:
     async def quantities(self, cart_id: str = "basket", principal: str = "ada") -> dict[str, int]:
         return {line.sku: line.quantity for line in (await self.cart(cart_id, principal)).lines}
 
+    async def wishes(self, principal: str = "ada") -> list[str]:
+        """The SKUs on the wishlist in its order."""
+        return [sku for sku, _ in (await self.settlement.collection(principal, WISHLIST)).entries]
+
+    async def addresses(self, principal: str = "ada") -> dict[str, Address]:
+        contents = await self.settlement.collection(principal, ADDRESS_BOOK)
+        return {entry.address_id: entry.address for entry in Listings().addresses(contents)}
+
+    async def payment_methods(self, principal: str = "ada") -> dict[str, PaymentMethod]:
+        contents = await self.settlement.collection(principal, PAYMENT_METHODS)
+        return {method.payment_method_id: method for method in Listings().payment_methods(contents)}
+
     async def coupons(self, cart_id: str = "basket", principal: str = "ada") -> list[str]:
         """The codes on a cart in the order it shows them."""
         return [coupon.coupon_code for coupon in (await self.cart(cart_id, principal)).coupons]
@@ -209,6 +243,7 @@ async def open_shop(
     clock, shelf, gate, breakpoints, board = TurnedClock(), Shelf(), Gate(), Breakpoints(), Board()
     for sku in ("apple", "bread", "cream"):
         shelf.put(sku)
+    till, saving_gate = Till({"tok_1": PaymentDetails("visa", "1111", 12, 2029)}), Gate()
     settlement = Settlement(
         store,
         decider or Decider(policy),
@@ -219,9 +254,11 @@ async def open_shop(
         breakpoints,
         promotions=board,
         guests=Door(),
+        payment_provider=till,
+        payment_limiter=saving_gate,
     )
     try:
-        yield Shop(store, settlement, clock, shelf, gate, breakpoints, policy, board)
+        yield Shop(store, settlement, clock, shelf, gate, breakpoints, policy, board, till, saving_gate)
     finally:
         await store.close()
 
@@ -317,6 +354,36 @@ class Queue:
     def take_off(self, coupon_code: str = "TENTH", *, cart_id: str = "basket", **rest: Any) -> Attempt:
         intent = operation_pb2.RemoveCoupon(cart_id=cart_id, coupon_code=coupon_code)
         return self.draft(remove_coupon=intent, **rest)
+
+    def wish(self, sku: str = "apple", **rest: Any) -> Attempt:
+        return self.draft(add_to_wishlist=operation_pb2.AddToWishlist(sku=sku), **rest)
+
+    def unwish(self, sku: str = "apple", **rest: Any) -> Attempt:
+        return self.draft(remove_from_wishlist=operation_pb2.RemoveFromWishlist(sku=sku), **rest)
+
+    def put(
+        self, address_id: str, *, base: int | None = None, mask: list[str] | None = None, rest: Any = None, **texts: Any
+    ) -> Attempt:
+        """An address edit; the mask names what is given."""
+        intent = operation_pb2.PutAddress(
+            address_id=address_id,
+            base_revision=base,
+            update_mask=FieldMask(paths=sorted(texts) if mask is None else mask),
+            address=Address(**texts),
+        )
+        return self.draft(put_address=intent, **(rest or {}))
+
+    def delete_address(self, address_id: str, *, base: int | None = None) -> Attempt:
+        return self.draft(delete_address=operation_pb2.DeleteAddress(address_id=address_id, base_revision=base))
+
+    def save(self, method_id: str, token: str = "tok_1", *, label: str = "", provider: str = "acme") -> Attempt:
+        intent = operation_pb2.SavePaymentMethod(
+            payment_method_id=method_id, provider=provider, provider_token=token, label=label
+        )
+        return self.draft(save_payment_method=intent)
+
+    def delete_method(self, method_id: str) -> Attempt:
+        return self.draft(delete_payment_method=operation_pb2.DeletePaymentMethod(payment_method_id=method_id))
 
     def claim(self, token: str, *, guest_cart_id: str = "basket", cart_id: str = "basket", **rest: Any) -> Attempt:
         intent = operation_pb2.ClaimGuestCart(claim_token=token, guest_cart_id=guest_cart_id, cart_id=cart_id)

@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from cartsync.v1 import operation_pb2, outcome_pb2
 
 from conformance.mutants.mutant import Mutant, moved
 from reference_server.engine.cases import Answer, Case, Replayed
 from reference_server.engine.deciding import Decider
 from reference_server.engine.policy import Policy
-from reference_server.engine.refusals import Reason, refuse
+from reference_server.engine.refusals import Reason, Refused, refuse
 from reference_server.engine.state import Record
 from reference_server.ports import BackendUnavailableError
 
@@ -168,6 +170,34 @@ class _KeyReuseUnchecked(Decider):
         return None
 
 
+class _KeyReuseUnrecorded(Decider):
+    def is_recorded(self, refused: Refused) -> bool:
+        return refused.refusal.reason != Reason.REASON_KEY_REUSED and super().is_recorded(refused)
+
+
+class _RecordsByKey(Decider):
+    """A key has one record: that of its second use takes the place of the first."""
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(policy)
+        self._latest: dict[tuple[str, str, str, str], outcome_pb2.Outcome] = {}
+
+    def take(self, case: Case, answer: Answer) -> outcome_pb2.OperationResult:
+        result = super().take(case, answer)
+        if isinstance(answer, Refused) and answer.refusal.reason == Reason.REASON_KEY_REUSED:
+            self._latest[*_name(case)[:3], case.operation.idempotency_key] = result.outcome
+        return result
+
+    def replay(self, case: Case, record: Record) -> Answer | None:
+        latest = self._latest.get((*_name(case)[:3], record.idempotency_key))
+        if latest is None:
+            return super().replay(case, record)
+        told = outcome_pb2.Outcome()
+        told.CopyFrom(latest)
+        told.sequence = record.sequence
+        return Replayed(replace(record, outcome=told.SerializeToString()))
+
+
 class _KeysOfThePrincipal(Decider):
     """A key is taken for the same one in every queue of the principal."""
 
@@ -277,6 +307,20 @@ MUTANTS = (
         ("deciding/key-reused",),
         "decider",
         _KeyReuseUnchecked,
+    ),
+    Mutant(
+        "key-reuse-unrecorded",
+        "Refuses a key that was used before without recording it, so that the queue never gets past it.",
+        ("deciding/key-reused", "deciding/rejection-advances"),
+        "decider",
+        _KeyReuseUnrecorded,
+    ),
+    Mutant(
+        "records-kept-by-key",
+        "Keeps one record for a key, so that refusing its second use overwrites the outcome of the first.",
+        ("deciding/key-reused", "deciding/replay-verbatim"),
+        "decider",
+        _RecordsByKey,
     ),
     Mutant(
         "keys-shared-by-queues",

@@ -1,17 +1,18 @@
-"""Wishlist, address book and payment methods as a submission sees and leaves them: revisions, races, crashes, limits."""
+"""Wishlist, address book and payment methods as submissions see and leave them: revisions, races, crashes, limits."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from cartsync.v1 import outcome_pb2
 from settled_shop import APPLIED, REJECTED, Attempt, Queue, Shop, changed, open_shop, reason, reasons
 
-from reference_server.engine import instants
+from reference_server.engine.listings import Listings
 from reference_server.engine.policy import PROFILES, Policy
 from reference_server.engine.state import ADDRESS_BOOK, WISHLIST, Effect
 from reference_server.ports import PaymentDetails
@@ -84,10 +85,8 @@ async def test_a_wish_never_is_older_than_the_change_before_it(shop: Shop, queue
     shop.clock.advance(timedelta(hours=-1))
     second = await shop.outcome(queue, queue.wish("bread"))
     assert second.decide_time == first.decide_time
-    contents = await shop.settlement.collection("ada", WISHLIST)
-    assert (
-        b"%d" % instants.to_us(second.decide_time.ToDatetime(shop.clock.now().tzinfo)) in contents.entries[1][1].value
-    )
+    entries = Listings().wishlist_entries(await shop.settlement.collection("ada", WISHLIST))
+    assert [entry.add_time for entry in entries] == [first.decide_time, second.decide_time]
 
 
 async def test_a_page_goes_on_behind_the_last_entry_shown(shop: Shop, queue: Queue) -> None:
@@ -155,8 +154,6 @@ async def test_a_book_takes_as_many_addresses_as_the_policy_says(queue: Queue) -
 
 
 async def test_addresses_are_listed_by_id_with_the_revision_of_their_last_change(shop: Shop, queue: Queue) -> None:
-    from reference_server.engine.listings import Listings
-
     await shop.send(queue, queue.put(WORK, **WHOLE), queue.put(HOME, **WHOLE), queue.put(WORK, label="Work"))
     contents = await shop.settlement.collection("ada", ADDRESS_BOOK, queue.queue_id)
     listed = Listings().addresses(contents)
@@ -233,7 +230,7 @@ CARD = "4111 1111 1111 1111"
 
 
 def with_card_number(queue: Queue, field: str) -> Attempt:
-    context = {"session_context": {"client_name": f"x {CARD}"}}
+    context: dict[str, Any] = {"session_context": {"client_name": f"x {CARD}"}}
     return {
         "session_context.client_name": lambda: queue.add(**context),
         "required_features": lambda: queue.add(required_features=["gift", CARD]),
@@ -274,7 +271,7 @@ async def test_a_card_number_is_refused_and_nothing_of_it_is_kept(
         for form in (CARD, CARD.replace(" ", "")):
             assert form.encode() not in file.read_bytes()
     assert CARD not in caplog.text
-    assert "1111" not in str(outcome)
+    assert "1111" not in str(outcome.refusal)
 
 
 async def test_a_duplicate_with_another_card_number_gets_the_recorded_refusal(shop: Shop, queue: Queue) -> None:
@@ -314,11 +311,12 @@ async def test_an_intent_of_a_profile_that_is_not_listed_is_unsupported_and_the_
     kept = tuple(name for name in PROFILES if name != profile)
     async with open_shop(Policy(profiles=kept)) as shop:
         shop.saving_gate.remaining = 0
-        attempt = {
+        drafts: dict[str, Callable[[], Attempt]] = {
             "wishlist": queue.wish,
-            "address_book": lambda: queue.put(HOME),
-            "payment_methods": lambda: queue.save(HOME),
-        }[profile]()
+            "address_book": partial(queue.put, HOME),
+            "payment_methods": partial(queue.save, HOME),
+        }
+        attempt = drafts[profile]()
         assert told(await shop.outcome(queue, attempt)) == ("UNSUPPORTED_INTENT", 0, False)
         assert told(await shop.outcome(queue, queue.add())) == ("", 1, True)
         assert shop.till.asked_count == 0
@@ -380,7 +378,7 @@ async def test_two_edits_of_one_address_at_once_lose_no_field(shop: Shop, queue:
     await hold.reached.wait()
     await shop.send(other, other.put(HOME, base=1, label="Work", locality="Bath"))
     hold.go.set()
-    ((result),) = await slow
+    (result,) = await slow
     assert [a.field_kept.field for a in result.outcome.adjustments] == ["label"]
     address = (await shop.addresses())[HOME]
     assert (address.label, address.company, address.locality) == ("Work", "ACME", "Bath")
@@ -397,8 +395,8 @@ async def test_many_queues_at_once_on_every_collection_form_one_history_each(sho
     )
     for place in (1, 2):
         assert sorted(results[place].outcome.revision for results in sent) == list(range(1, 13))
-    assert sorted(r[0].outcome.revision for r in sent) + [r[3].outcome.revision for r in sent if r[3].outcome.changed]
-    assert sum(results[3].outcome.changed for results in sent) == 1
+    wishes = [results[place].outcome for results in sent for place in (0, 3)]
+    assert sorted(outcome.revision for outcome in wishes if outcome.changed) == list(range(1, 14))
     assert len(await shop.wishes()) == 13
     assert (sorted(await shop.addresses()), sorted(await shop.payment_methods())) == (ids, ids)
 
@@ -410,8 +408,6 @@ async def test_other_collections_do_not_get_in_each_others_way(shop: Shop, queue
     await hold.reached.wait()
     await shop.send(other, other.put(HOME, **WHOLE), other.save(HOME), other.add())
     hold.go.set()
-    await slow
-    assert hold.reached.is_set()
     assert [told(r.outcome) for r in await slow] == [("", 1, True)]
 
 

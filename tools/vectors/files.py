@@ -18,7 +18,7 @@ from tools.vectors.script import Exchange, Play, Step, entries_in
 from tools.vectors.session import session
 from tools.vectors.variable import without_texts
 
-__all__ = ["FORMAT", "Vectors", "fresh", "play", "recorded", "stale", "write"]
+__all__ = ["FORMAT", "Vectors", "fresh", "kept", "play", "recorded", "stale", "write"]
 
 FORMAT = "cartsync-vector/1"
 
@@ -63,7 +63,7 @@ def fresh(before: Vectors | None = None) -> Vectors:
 
     told = asyncio.run(all_of_them())
     if before is not None:
-        told = {name: _kept(before.exchanges.get(name), vector) for name, vector in told.items()}
+        told = {name: kept(before.exchanges.get(name), vector) for name, vector in told.items()}
     steps = {name: vector["steps"] for name, vector in told.items()}
     singles = [
         *messages.operations(),
@@ -99,17 +99,17 @@ def _single(single: Single) -> dict[str, Any]:
     }
 
 
-def _kept(before: Any, after: Any) -> Any:
+def kept(before: Any, after: Any) -> Any:
     """`after`, with every message that says the same as `before` but for texts as it was before."""
     match before, after:
         case {"type": str(was), "binary": str()}, {"type": str(now), "binary": str()} if was == now:
             same = without_texts(message_of(before)) == without_texts(message_of(after))
             return before if same and before.get("file") == after.get("file") else after
         case dict(), dict():
-            return {key: _kept(before.get(key), value) for key, value in after.items()}
+            return {key: kept(before.get(key), value) for key, value in after.items()}
         case list(), list():
             paired = [*before[: len(after)], *[None] * (len(after) - len(before))]
-            return [_kept(old, new) for old, new in zip(paired, after, strict=True)]
+            return [kept(old, new) for old, new in zip(paired, after, strict=True)]
         case _:
             return after
 

@@ -91,7 +91,7 @@ def test_a_duplicate_that_left_an_effect_is_found_though_the_program_says_all_is
 def test_a_language_that_generates_compiles_and_runs_is_shown_with_its_files(toy: Language) -> None:
     result = check(toy, SHOP)
     assert (result.failure, result.skipped, result.file_count) == ("", "", 1)
-    assert "1 files" in shown(result)
+    assert "1 file " in shown(result)
     assert "yes" in shown(result)
 
 

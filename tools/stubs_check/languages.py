@@ -108,7 +108,7 @@ def _kotlin() -> Language:
         runtime=f"Kotlin {pins.maven('kotlin', 'kotlin.version')}, protobuf-kotlin {protobuf}, grpc-kotlin {grpc}",
         program="src/main/kotlin/FirstCart.kt",
         needs=_MAVEN_NEEDS,
-        build=((*_MAVEN, "compile"),),
+        build=((*_MAVEN, "-Dkotlin.compiler.daemon=false", "compile"),),  # the daemon would outlive the check
         generated="target/generated-sources/protobuf/**/*.*",
         run=(*_MAVEN, "exec:java", "-Dexec.args={address} {token}"),
     )

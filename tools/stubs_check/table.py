@@ -24,7 +24,7 @@ def show(results: Sequence[Result], console: Console) -> None:
             table.add_row(language.title, Text(f"skipped: {result.skipped}"), "-", "-", "-")
             continue
         failed = Text("FAILED", style="bold red")
-        compiled = f"{result.file_count} files" if result.file_count else failed
+        compiled = f"{result.file_count} file{'s' * (result.file_count > 1)}" if result.file_count else failed
         ran = "yes" if not result.failure else failed if result.file_count else "-"
         table.add_row(language.title, language.generator, compiled, ran, f"{result.seconds:.1f}")
     console.print(table)

@@ -70,7 +70,7 @@ def test_every_file_has_a_page_that_has_every_name_in_it(protocol: tuple[File, .
         page = pages[f"docs/reference/protocol/{page_of(file.name)}"]
         for kind in kinds(file):
             assert f"\n## {kind.name}\n" in page
-            assert all(f"`{name.removeprefix('.')}`" in page for name, _ in inner(kind))
+            assert all(f"`{name.removeprefix('.')}" in page for name, _ in inner(kind))
 
 
 def test_the_page_of_a_file_keeps_its_folder_apart() -> None:
@@ -134,10 +134,9 @@ def test_every_reason_has_its_table(protocol: tuple[File, ...], places: Places) 
     page = reason_page(found, places)
     assert [reason.name for reason in found] == list(reason_names())
     for reason in found:
-        assert (
-            f"\n## {reason.name}\n\n| condition | code | recorded | disposition | what the caller must do next |"
-            in page
-        )
+        section = page.partition(f"\n## {reason.name}\n")[2].partition("\n## ")[0]
+        rows = [line.split("|")[1].strip() for line in section.splitlines() if line.startswith("| ")]
+        assert rows[:5] == ["condition", "code", "recorded", "disposition", "what the caller must do next"]
 
 
 def test_the_details_of_a_reason_are_the_fields_of_refusal_that_name_it(protocol: tuple[File, ...]) -> None:
@@ -163,8 +162,8 @@ def test_the_policy_page_has_bounds_and_the_figures_of_the_reference_server(
     protocol: tuple[File, ...], places: Places
 ) -> None:
     page = policy_page(protocol, places)
-    assert "| 3 | `replay_window` | at least 72 hours | 7 days |" in page
-    assert "| 7 | `max_submission_operation_count` | at least 100 | 500 |" in page
+    assert "| `replay_window` | at least 72 hours | 7 days |" in page
+    assert "| `max_submission_operation_count` | at least 100 | 500 |" in page
 
 
 def test_a_time_is_written_in_its_largest_whole_unit() -> None:

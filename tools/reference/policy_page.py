@@ -25,7 +25,6 @@ def policy_page(files: Sequence[File], places: Places) -> str:
     reference = Policy().message()
     rows = [
         (
-            str(field.number),
             f"`{field.name}`",
             _bound(field),
             _value(reference, field),
@@ -46,7 +45,7 @@ def policy_page(files: Sequence[File], places: Places) -> str:
             "[policy/retention-floors](../spec/02-submissions.md#policy/retention-floors) and",
             "[policy/limit-floors](../spec/02-submissions.md#policy/limit-floors).",
             "",
-            *table(("number", "field", "bounds", "reference server", "meaning"), rows),
+            *table(("field", "bounds", "reference server", "meaning"), rows),
             "",
         ]
     )
@@ -65,7 +64,8 @@ def _value(policy: policy_pb2.SyncPolicy, field: Field) -> str:
         return f"`{value}`"
     descriptor = policy_pb2.SyncPolicy.DESCRIPTOR.fields_by_name[field.name]
     if descriptor.enum_type is not None:
-        return f"`{descriptor.enum_type.values_by_number[value].name}`"
+        prefix = descriptor.enum_type.values_by_number[0].name.removesuffix("UNSPECIFIED")
+        return f"`{descriptor.enum_type.values_by_number[value].name.removeprefix(prefix)}`"
     if isinstance(value, bool | int):
         return f"{value:,}"
     return ", ".join(f"`{item}`" for item in value) or "none"

@@ -82,10 +82,10 @@ def _page(file: File, places: Places) -> str:
     if file.extensions:
         lines += ["## Options", ""]
         rows = [
-            (str(field.number), f"`{field.name}`", _type(field.type, field.refers_to, page, places), field.comment)
+            (f"`{field.name} = {field.number}`", _type(field.type, field.refers_to, page, places), field.comment)
             for field in file.extensions
         ]
-        lines += [*table(("number", "option", "type", "meaning"), rows), ""]
+        lines += [*table(("option", "type", "meaning"), rows), ""]
     return "\n".join(lines)
 
 
@@ -122,14 +122,13 @@ def _message(message: Message, page: PurePosixPath, places: Places) -> list[str]
             lines += [f"At most one of these, `{oneof}`. {places.linked(' '.join(comment.split()), page)}".rstrip(), ""]
         rows = [
             (
-                str(field.number),
-                f"`{field.name}`",
+                f"`{field.name} = {field.number}`",
                 _type(field.type, field.refers_to, page, places),
                 places.linked(field.comment, page),
             )
             for field in fields
         ]
-        lines += [*table(("number", "field", "type", "meaning"), rows), ""]
+        lines += [*table(("field", "type", "meaning"), rows), ""]
     return lines
 
 
@@ -145,10 +144,11 @@ def _enum(enum: Enum, page: PurePosixPath, places: Places) -> list[str]:
     # A value is told about here: only reasons have a page of their own.
     rows = [
         (
-            str(value.number),
-            places.link(value.name, page) if enum.name == "Reason" and value.number else f"`{value.name}`",
+            places.link(value.name, page, shown=f"{value.name} = {value.number}")
+            if enum.name == "Reason" and value.number
+            else f"`{value.name} = {value.number}`",
             places.linked(value.comment, page),
         )
         for value in enum.values
     ]
-    return [*lines, *table(("number", "value", "meaning"), rows), ""]
+    return [*lines, *table(("value", "meaning"), rows), ""]

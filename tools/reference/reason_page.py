@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from cartsync.v1 import reason_pb2
 
@@ -115,26 +114,20 @@ def reason_page(found: Sequence[Reason], places: Places) -> str:
 
 
 def _section(reason: Reason, places: Places) -> Iterator[str]:
-    details = [f"`Refusal.{field}`" for field in reason.details]
-    yield from (f"## {reason.name}", "")
-    yield from table(
-        ("condition", "code", "recorded", "disposition", "what the caller must do next"),
-        [
-            (
-                places.linked(reason.condition, REASONS),
-                f"`OK`, with `{reason.state} / {reason.name}`",
-                _yes(reason.recorded),
-                f"`{reason.disposition}`",
-                next_step(reason),
-            )
-        ],
-    )
-    yield ""
-    if details:
-        yield from (f"Details: {', '.join(places.linked(detail, REASONS) for detail in details)}.", "")
+    rows = [
+        ("code", f"`OK`, with `{reason.state} / {reason.name}`"),
+        ("recorded", _yes(reason.recorded)),
+        ("disposition", f"`{reason.disposition}`"),
+        ("what the caller must do next", next_step(reason)),
+    ]
+    if reason.details:
+        rows.append(("details", ", ".join(places.linked(f"`Refusal.{name}`", REASONS) for name in reason.details)))
     if reason.named_by:
-        named = ", ".join(f"[{r.slug}](../spec/{r.chapter}#{r.slug})" for r in reason.named_by)
-        yield from (f"Required by: {named}.", "")
+        rows.append(("required by", ", ".join(f"[{r.slug}](../spec/{r.chapter}#{r.slug})" for r in reason.named_by)))
+    yield from (f"## {reason.name}", "")
+    # Upright, so that it can be read on a telephone: the heading is the first row.
+    yield from table(("condition", places.linked(reason.condition, REASONS)), rows)
+    yield ""
 
 
 def unnamed(found: Sequence[Reason]) -> list[str]:
@@ -162,6 +155,3 @@ def _short(name: str) -> str:
 
 def _yes(value: bool) -> str:
     return "yes" if value else "no"
-
-
-PAGE = PurePosixPath(REASONS)

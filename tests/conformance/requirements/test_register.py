@@ -42,7 +42,8 @@ def test_every_statement_uses_the_word_of_its_level_and_ends_as_a_sentence() -> 
 def test_the_words_of_rfc_2119_stand_in_requirements_only() -> None:
     for chapter in sorted(spec_folder().glob("[0-9]*.md")):
         text = re.sub(r"^- \*\*.*?(?=\n\S|\n\n|\Z)", "", chapter.read_text(), flags=re.MULTILINE | re.DOTALL)
-        assert not re.search(r"\b(MUST|SHOULD|MAY|SHALL)\b", text), chapter.name
+        told = re.sub(r"`[^`]*`", "", text)  # a level may be named as one
+        assert not re.search(r"\b(MUST|SHOULD|MAY|SHALL)\b", told), chapter.name
 
 
 def test_every_reason_in_the_protocol_is_named_by_the_spec() -> None:

@@ -4,93 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
 import json
-import os
 import signal
 import socket
 import sqlite3
 import subprocess
-import sys
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import grpc
 import grpc.aio
 import pytest
 import trustme
-from cartsync.conformance.v1 import control_pb2, control_pb2_grpc
+from cartsync.conformance.v1 import control_pb2
 from cartsync.v1 import guest_claim_pb2, operation_pb2, service_pb2, service_pb2_grpc
-from live_server import Live, Shopper, offer, refused, states, submit_message
+from live_server import Shopper, offer, refused, states, submit_message
+from server_process import COMMAND, CONTROLLED, event, run, started
 
 from reference_server.config import Address
 from reference_server.service import listener
-
-COMMAND = [sys.executable, "-m", "reference_server.cli"]
-CONTROLLED = ("--control-listen", "127.0.0.1:0")
-
-
-@dataclasses.dataclass
-class Process:
-    process: asyncio.subprocess.Process
-    address: str
-    live: Live
-
-    async def end(self, number: signal.Signals) -> int:
-        self.process.send_signal(number)
-        return await asyncio.wait_for(self.process.wait(), 20)
-
-
-async def event(process: asyncio.subprocess.Process, name: str) -> dict[str, str]:
-    assert process.stdout is not None
-    while line := await asyncio.wait_for(process.stdout.readline(), 20):
-        entry: dict[str, str] = json.loads(line)
-        if entry["event"] == name:
-            return entry
-    raise AssertionError(f"the server ended without saying {name}")
-
-
-@contextlib.asynccontextmanager
-async def started(
-    data_dir: Path, *flags: str, credentials: grpc.ChannelCredentials | None = None
-) -> AsyncIterator[Process]:
-    arguments = ["serve", "--listen", "127.0.0.1:0", "--data-dir", str(data_dir), *flags]
-    process = await asyncio.create_subprocess_exec(
-        *COMMAND, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
-    )
-    try:
-        control_address = (await event(process, "control_listening"))["address"] if CONTROLLED[0] in flags else ""
-        address = (await event(process, "listening"))["address"]
-        async with contextlib.AsyncExitStack() as stack:
-            channel = await stack.enter_async_context(
-                grpc.aio.secure_channel(address.replace("127.0.0.1", "localhost"), credentials)
-                if credentials
-                else grpc.aio.insecure_channel(address)
-            )
-            control = await stack.enter_async_context(grpc.aio.insecure_channel(control_address or address))
-            live = Live(
-                None,  # type: ignore[arg-type]  # it runs in the other process
-                channel,
-                service_pb2_grpc.CartSyncServiceStub(channel),
-                control_pb2_grpc.ControlServiceStub(control),
-            )
-            yield Process(process, address, live)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-        await process.wait()
-
-
-def run(*arguments: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-        env={**os.environ, **environ},
-    )
 
 
 async def test_told_to_stop_it_drains_and_exits_0(tmp_path: Path) -> None:

@@ -169,6 +169,15 @@ async def test_an_oversized_message_is_refused_and_others_are_answered(live: Liv
     assert states(await ann.submit(ann.add())) == ["APPLIED"]
 
 
+async def test_a_message_that_is_small_on_the_wire_and_huge_unpacked_is_refused(live: Live) -> None:
+    ann = live.shopper()
+    call: Any = live.channel.unary_unary(SUBMIT_PATH)
+    with refused() as refusal:
+        await call(b"\0" * 50_000_000, metadata=ann.metadata, compression=grpc.Compression.Gzip)
+    assert refusal.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert states(await ann.submit(ann.add())) == ["APPLIED"]
+
+
 # Secrets.
 
 

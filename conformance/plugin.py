@@ -30,6 +30,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--cartsync-profile", action="append", default=[], metavar="NAME", help="profile to certify")
     group.addoption("--cartsync-budget", default="standard", help="fast, standard or deep")
     group.addoption("--cartsync-seed", type=int, default=0, help="everything random comes from it")
+    group.addoption("--cartsync-edition", default="", metavar="NAME", help="edition of the spec that decides")
     group.addoption("--cartsync-report-dir", type=Path, default=Path("conformance-report"), metavar="DIR")
     group.addoption("--cartsync-plan", type=Path, default=None, metavar="FILE", help="replay the plan in this file")
 
@@ -65,6 +66,7 @@ def _run_of_options(config: pytest.Config) -> Run:
             budget=config.getoption("--cartsync-budget"),
             seed=config.getoption("--cartsync-seed"),
             report_dir=config.getoption("--cartsync-report-dir"),
+            edition=config.getoption("--cartsync-edition"),
             plan=json.loads(plan_file.read_text(encoding="utf-8")) if plan_file else None,
         )
         settings.claim_report_dir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from dataclasses import replace
@@ -47,6 +48,17 @@ def test_this_tree_keeps_what_was_released() -> None:
     found = compare(ROOT, SPEC_VERSION)
     assert "1.0-draft.1" in found.editions
     assert found.broken == ()
+
+
+FROZEN = {
+    "1.0-draft.1/contract.json": "384b6cb5e0b3b4af141ec414824ff4735ac9cdcccd4c4a646ce45a167d73014c",
+    "1.0-draft.1/descriptors.binpb": "2468b5a7082f4df91c48619dc27146194a2667909b1de6b0a0f3feb81b3adeba",
+}
+
+
+def test_what_was_released_is_still_the_same_byte_for_byte() -> None:
+    for name, digest in FROZEN.items():
+        assert hashlib.sha256((ROOT / "compat" / name).read_bytes()).hexdigest() == digest, name
 
 
 def test_the_first_edition_is_frozen_with_all_its_requirements_and_policies() -> None:

@@ -7,11 +7,15 @@ import difflib
 from conformance.mutants import (
     answers,
     carts,
+    compat,
+    coupons,
     discards,
     duplicates,
     durability,
     identity,
+    limits,
     line_order,
+    merges,
     poison,
     prices,
     races,
@@ -45,6 +49,10 @@ CATALOGUE: tuple[Mutant, ...] = (
     *prices.MUTANTS,
     *stock.MUTANTS,
     *streams.MUTANTS,
+    *coupons.MUTANTS,
+    *compat.MUTANTS,
+    *merges.MUTANTS,
+    *limits.MUTANTS,
 )
 
 

@@ -114,7 +114,7 @@ class Server:
     async def _start(self) -> None:
         store = await self._open_store()
         control = await self._arrange(store)
-        commits = Commits()
+        commits = self._parts.commits()
         guests = self._parts.guests(self._world.credentials)
         settlement = self._parts.settlement(
             store,

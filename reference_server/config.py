@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from reference_server.engine.policy import PROFILES
+from reference_server.profiles import PROFILES
 
 ENVIRONMENT_PREFIX = "CARTSYNC_"
 LEVEL_NAMES = ("debug", "info", "warning", "error")

@@ -138,6 +138,7 @@ class Parts:
     submissions: Callable[[Settlement, Policy], Submissions] = Submissions
     claims: Callable[[], Claims] = Claims
     stream: MakeStream = SyncStream
+    commits: Callable[[], Commits] = Commits
     watches: Callable[[Submissions, Commits], Watches] = Watches
     servicer: Callable[[Submissions, Claims, MakeStream, str, Watches], CartSyncServicer] = CartSyncServicer
     account_reads: Callable[[Settlement], AccountReads] = AccountReads

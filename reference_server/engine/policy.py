@@ -4,24 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
 
 from cartsync.v1 import policy_pb2
 
 from reference_server.engine import instants
+from reference_server.profiles import PROFILES
 
-PROFILES: Final = (
-    "address_book",
-    "core",
-    "coupons",
-    "guest_claim",
-    "payment_methods",
-    "security",
-    "streaming",
-    "watch",
-    "wishlist",
-)
-"""Every profile that this server implements, ascending."""
+__all__ = ["PROFILES", "Policy"]
 
 _FLOORS: dict[str, int | timedelta] = {
     "replay_window": timedelta(hours=72),

@@ -1,4 +1,4 @@
-"""The cart rules (step 12 of chapter 3; chapters 5 and 6): may this operation change its line, and to what.
+"""The cart rules (step 14 of chapter 3; chapters 5 and 6): may this operation change its line, and to what.
 
 The order is that of the table in section 6.1, and so is the order of `TABLE`. Each rule is one method that
 returns a refusal or None; what an operation does to its line is `wanted`, what it gets is `granted`. A variant

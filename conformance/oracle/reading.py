@@ -46,7 +46,7 @@ def cart(
         slug = "revision/increases" if observed.revision < low and expected.exists else "revision/unchanged"
         slug = slug if expected.exists else "snapshot/unknown-cart"
         return Mismatch(slug, f"{name} is shown with revision {observed.revision}", wanted, str(observed.revision), 31)
-    if wrong := _prices(shop, world, observed) or _discounts(shop, expected, observed, principal):
+    if wrong := _prices(shop, world, expected, observed) or _discounts(shop, expected, observed, principal):
         return wrong
     return world.with_resource(place, replace(expected, past=known)) if expected.exists else world
 
@@ -134,10 +134,10 @@ def _slug_of_coupon(shop: Shop, due: coupon_rules.Standing, seen: coupon_rules.S
     return "coupons/amount-off" if promotion.amount is not None else "coupons/share-off"
 
 
-def _prices(shop: Shop, world: World, observed: ObservedCart) -> Mismatch | None:
+def _prices(shop: Shop, world: World, expected: Cart, observed: ObservedCart) -> Mismatch | None:
     subtotal: dict[str, int] = {}
     for line in observed.lines:
-        offer = shop.offer(line.sku)
+        offer = _offer_for(shop, expected, line.sku)
         if wrong := _availability(offer, line) or _price(offer, line, world):
             return wrong
         if line.total is not None:
@@ -156,9 +156,18 @@ def _prices(shop: Shop, world: World, observed: ObservedCart) -> Mismatch | None
     return None
 
 
+def _offer_for(shop: Shop, cart: Cart, sku: str) -> Offer | None:
+    """The offer that prices a line; none where it is not listed, or no longer in the cart's currency.
+
+    spec: price/unlisted-shown
+    """
+    offer = shop.offer(sku)
+    return offer if offer is not None and offer.listed and offer.price.currency == cart.currency else None
+
+
 def _availability(offer: Offer | None, line: ObservedLine) -> Mismatch | None:
     wanted, available = "UNLISTED", None
-    if offer is not None and offer.listed:
+    if offer is not None:
         available = offer.available
         wanted = "INSUFFICIENT" if available is not None and line.quantity > available else "AVAILABLE"
     if (line.availability, line.available) == (wanted, available):
@@ -174,7 +183,7 @@ def _availability(offer: Offer | None, line: ObservedLine) -> Mismatch | None:
 
 
 def _price(offer: Offer | None, line: ObservedLine, world: World) -> Mismatch | None:
-    wanted = offer.price if offer is not None and offer.listed else None
+    wanted = offer.price if offer is not None else None
     if line.unit_price != wanted:
         slug = "price/snapshot-current" if wanted is not None else "price/unlisted-shown"
         if line.unit_price is not None and line.unit_price in _observed_prices(world, line.sku):

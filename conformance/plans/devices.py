@@ -8,22 +8,29 @@ from dataclasses import dataclass, field, replace
 from conformance.oracle.observations import ObservedAnswer
 from conformance.oracle.values import (
     Add,
+    Address,
+    AddToWishlist,
     Adjust,
+    ApplyCoupon,
     Attempt,
+    ClaimGuestCart,
+    DeleteAddress,
+    DeletePaymentMethod,
     Discard,
     Intent,
     Limits,
-    Money,
-    Offer,
     Operation,
+    PutAddress,
     Remove,
+    RemoveCoupon,
+    RemoveFromWishlist,
+    SavePaymentMethod,
     Set,
     State,
-    Stock,
     Submission,
 )
-from conformance.oracle.world import Place, cart_place
-from conformance.plans.steps import Age, Consent, Enqueue, Guard, Kind, Seen, Send, Twist
+from conformance.oracle.world import SOLE, Place
+from conformance.plans.steps import Age, Send, Twist
 
 FRESH_SECONDS = 60.0
 UNHEARD_OF_FEATURE = "x-conformance-never-implemented"
@@ -35,6 +42,7 @@ class Device:
 
     name: str
     queue_id: str
+    principal: str = SOLE
     operations: list[Operation] = field(default_factory=list)
     ages: list[Age] = field(default_factory=list)
     discards: dict[int, Operation] = field(default_factory=dict)
@@ -46,6 +54,7 @@ class Device:
         return Device(
             name,
             self.queue_id,
+            self.principal,
             list(self.operations),
             list(self.ages),
             dict(self.discards),
@@ -53,38 +62,18 @@ class Device:
             dict(self.revisions),
         )
 
-    def enqueue(self, step: Enqueue, sku: str, offer: Offer | None, key: str) -> Operation:
+    def enqueue(self, intent: Intent, key: str, *, age: Age = Age.FRESH, feature: bool = False) -> Operation:
         """Write down an intent under `key`."""
         operation = Operation(
             key=key,
             sequence=len(self.operations) + 1,
             previous_key=self.operations[-1].key if self.operations else "",
-            intent=self._intent(step, sku, offer),
-            features=frozenset({UNHEARD_OF_FEATURE}) if step.feature else frozenset(),
+            intent=intent,
+            features=frozenset({UNHEARD_OF_FEATURE}) if feature else frozenset(),
         )
         self.operations.append(operation)
-        self.ages.append(step.age)
+        self.ages.append(age)
         return operation
-
-    def _intent(self, step: Enqueue, sku: str, offer: Offer | None) -> Intent:
-        stock = Stock.CLAMP if step.clamp else Stock.EXACT
-        guards = {Guard.NONE: None, Guard.ZERO: 0, Guard.SEEN: self.revisions.get(cart_place(step.cart))}
-        guard = guards[step.guard]
-        match step.kind:
-            case Kind.ADD:
-                price = _price_seen(step.seen, offer)
-                limit = price if price is not None and step.consent is not Consent.ANY else None
-                if limit is not None and step.consent is Consent.BELOW:
-                    limit = Money(limit.currency, max(0, limit.minor - 1))
-                return Add(step.cart, sku, step.quantity, price, limit, stock)
-            case Kind.ADJUST:
-                return Adjust(step.cart, sku, step.quantity, stock, guard)
-            case Kind.SET:
-                return Set(step.cart, sku, step.quantity, stock, guard)
-            case Kind.REMOVE:
-                return Remove(step.cart, sku, guard)
-            case Kind.UNKNOWN:
-                return None
 
     def discard(self, sequence: int, new_id: Callable[[], str]) -> None:
         """Cancel an operation: from now on the discard is sent in its place."""
@@ -146,19 +135,6 @@ class Device:
                 return attempt
 
 
-def _price_seen(seen: Seen, offer: Offer | None) -> Money | None:
-    price = offer.price if offer is not None else Money("GBP", 100)
-    match seen:
-        case Seen.CURRENT:
-            return price
-        case Seen.OTHER:
-            return Money(price.currency, price.minor + 7)
-        case Seen.FOREIGN:
-            return Money("EUR" if price.currency == "GBP" else "GBP", price.minor)
-        case Seen.NONE:
-            return None
-
-
 def _another(intent: Intent, new_id: Callable[[], str]) -> Intent:
     """An intent that differs in meaning."""
     match intent:
@@ -170,5 +146,19 @@ def _another(intent: Intent, new_id: Callable[[], str]) -> Intent:
             return Set(intent.cart, intent.sku, 1)
         case Discard():
             return Discard(new_id())
-        case _:
+        case ApplyCoupon() | RemoveCoupon():
+            return replace(intent, code=f"{intent.code}-2")
+        case AddToWishlist() | RemoveFromWishlist():
+            return replace(intent, sku=f"{intent.sku}-2")
+        case PutAddress(address=Address() as address):
+            return replace(intent, address=replace(address, company="Another"))  # a field that no mask of a plan names
+        case PutAddress() | DeleteAddress():
+            return replace(intent, base=0 if intent.base is None else None)
+        case SavePaymentMethod():
+            return replace(intent, label=f"{intent.label}-2")
+        case DeletePaymentMethod():
+            return replace(intent, method_id=new_id())
+        case ClaimGuestCart():
+            return replace(intent, cart=f"{intent.cart}-2")
+        case None:
             return Remove("cart-1", "sku-1")

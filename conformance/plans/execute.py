@@ -8,18 +8,27 @@ no means for; a fate that needs a submission to commit (a hold, an abort) become
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from conformance.oracle.judging import Judge, Refutation
 from conformance.oracle.observations import ObservedAnswer
 from conformance.oracle.resources import place_of
-from conformance.oracle.values import Money, Offer, Submission
-from conformance.oracle.world import SOLE, cart_place
+from conformance.oracle.values import CardDetails, Money, Offer, Promotion, Submission
+from conformance.oracle.world import SOLE, Kind, Place, Scope, cart_place
 from conformance.plans import steps
 from conformance.plans.devices import Device
-from conformance.plans.stage import ANSWERS_MISSING, ANSWERS_TOO_MANY, CallRefusedError, Means, Stage
-from conformance.plans.steps import Fate, Plan, Reuse, Send, Span, Step, Twist, Via
+from conformance.plans.stage import (
+    ANSWERS_MISSING,
+    ANSWERS_TOO_MANY,
+    GUEST,
+    STRANGER,
+    CallRefusedError,
+    Means,
+    Stage,
+    principal_of,
+)
+from conformance.plans.steps import Audience, Fate, Listing, Plan, Reuse, Send, Span, Step, Twist, Via
+from conformance.plans.writing import PROVIDER, Desk
 
 _DAY = 86_400.0
 _PATIENCE = 6  # submissions lost in a row before a server counts as not answering
@@ -44,8 +53,11 @@ class Play:
         self.devices: dict[str, Device] = {}
         self._plan = plan
         self._products = {product.sku: product for product in plan.products}
-        self._carts = sorted({step.cart for step in plan.steps if isinstance(step, steps.Enqueue | steps.ReadCart)})
-        self._limited = self._saved = False
+        self._carts = _carts_of(plan)
+        self._listings = _listings_of(plan)
+        self._claim_token = ""
+        self._limited = frozenset[Scope]()
+        self._saved = False
         self._advanced = 0.0
 
     def run(self) -> None:
@@ -57,7 +69,7 @@ class Play:
 
     def open(self) -> None:
         """Fill the shop."""
-        named = {step.sku for step in self._plan.steps if isinstance(step, steps.Enqueue)}
+        named = {step.sku for step in self._plan.steps if isinstance(step, steps.Enqueue | steps.EnqueueWish)}
         for product in self._plan.products:
             if product.sku not in named:
                 continue  # nobody will ask for it
@@ -71,10 +83,26 @@ class Play:
     # Devices.
 
     def enqueue(self, step: steps.Enqueue) -> None:
-        """A device writes something down."""
-        sku = self.stage.own_name(step.sku)
-        step = replace(step, cart=self.stage.own_name(step.cart))
-        self.device(step.device).enqueue(step, sku, self.judge.shop.offer(sku), self._key(step))
+        """A device writes down something about a line."""
+        device = self.device(step.device)
+        offer = self.judge.shop.offer(self.stage.own_name(step.sku))
+        intent = Desk(self.stage, offer).intent(device, step)
+        device.enqueue(intent, self._key(step), age=step.age, feature=step.feature)
+
+    def enqueue_other(self, step: steps.Enqueueing) -> None:
+        """A device writes down something else."""
+        device = self.device(step.device)
+        if isinstance(step, steps.EnqueueClaim) and not step.forged and not self._has_claim_token():
+            return
+        device.enqueue(Desk(self.stage, claim_token=self._claim_token).intent(device, step), self.stage.new_id())
+
+    def _has_claim_token(self) -> bool:
+        """Whether the guest has been given a claim token; it is asked for at the first need."""
+        if not self._claim_token and Means.GUEST_CLAIM in self.stage.means:
+            self._claim_token = self._guarded(None, self.stage.claim_token) or ""
+            if self._claim_token:
+                self.judge.claim_token_given(self._claim_token, GUEST)
+        return bool(self._claim_token)
 
     def _key(self, step: steps.Enqueue) -> str:
         own = self.device(step.device)
@@ -91,13 +119,14 @@ class Play:
 
     def copy_queue(self, step: steps.CopyQueue) -> None:
         """A backup of a device comes to life."""
-        if step.source != step.target:
+        if step.source != step.target and principal_of(step.source) == principal_of(step.target):
             self.devices[step.target] = self.device(step.source).copy(step.target)
 
     def device(self, name: str) -> Device:
         """A device, new when it was never named."""
         if name not in self.devices:
-            self.devices[name] = Device(name, self.stage.new_id())
+            self.devices[name] = Device(name, self.stage.new_id(), principal_of(name))
+            self.judge.queue_opened(self.devices[name].queue_id, principal_of(name))
         return self.devices[name]
 
     # Sending.
@@ -202,11 +231,11 @@ class Play:
         for result in answer.results:
             outcome = result.outcome
             if outcome.changed and 1 <= outcome.sequence <= len(device.operations):
-                place = place_of(device.operations[outcome.sequence - 1].intent, SOLE)
+                place = place_of(device.operations[outcome.sequence - 1].intent, device.principal)
                 if place is not None:
                     device.revisions[place] = max(device.revisions.get(place, 0), outcome.revision)
 
-    def _guarded(self, submission: Submission, call: Callable[[], Any]) -> Any:
+    def _guarded(self, submission: Submission | None, call: Callable[[], Any]) -> Any:
         """Judge a call that was refused as a whole, which no call of a plan should be."""
         try:
             return call()
@@ -218,11 +247,13 @@ class Play:
                 str(refused),
             ) from refused
 
-    def _slug_of_refusal(self, refused: CallRefusedError, submission: Submission) -> str:
+    def _slug_of_refusal(self, refused: CallRefusedError, submission: Submission | None) -> str:
         if refused.reason == "STORE_CHANGED":
             return "store/id-survives-restart" if self.judge.shop.crash_count else "store/changed-refused"
         if refused.reason in _SLUGS_OF_REFUSALS:
             return _SLUGS_OF_REFUSALS[refused.reason]
+        if submission is None:
+            return "claim/token"
         return self.judge.expected_refusal(submission) or "answers/one-per-attempt"
 
     # The shop.
@@ -239,6 +270,23 @@ class Play:
         self.stage.put_offer(sku, offer)
         self.judge.offer_put(sku, offer)
 
+    def set_promotion(self, step: steps.SetPromotion) -> None:
+        """A promotion begins, changes, or is withdrawn."""
+        if Means.COUPONS not in self.stage.means:
+            return
+        code, promotion = self.stage.own_name(step.code), _promotion(step)
+        self.stage.put_promotion(code, promotion)
+        self.judge.promotion_put(code, promotion)
+
+    def set_token(self, step: steps.SetToken) -> None:
+        """The payment provider changes its mind about a token."""
+        if Means.PAYMENT_METHODS not in self.stage.means:
+            return
+        token = self.stage.own_name(step.token)
+        card = CardDetails("visa", f"{4_000 + step.value}", 1 + step.value % 12, 2_040) if step.valid else None
+        self.stage.put_token(PROVIDER, token, card)
+        self.judge.card_told(PROVIDER, token, card)
+
     def close_cart(self, step: steps.CloseCart) -> None:
         """The shop closes a cart."""
         if Means.CLOSE_CART in self.stage.means:
@@ -250,6 +298,7 @@ class Play:
         limits = self.stage.limits
         seconds = {
             Span.HOUR: 3_600.0,
+            Span.DAY: _DAY,
             Span.PAST_WINDOW: limits.replay_window + _DAY,
             Span.SHORT_OF_RETENTION: limits.outcome_retention - _DAY,
             Span.PAST_RETENTION: limits.outcome_retention + _DAY,
@@ -267,11 +316,18 @@ class Play:
 
     def rate_limit(self, step: steps.RateLimit) -> None:
         """A limit comes into force, unless a submission on its way may blur it."""
-        if Means.RATE_LIMIT not in self.stage.means or (step.remaining is not None and self.judge.has_stragglers):
+        scope, needed = (
+            (Scope.PAYMENT_METHODS, Means.PAYMENT_RATE_LIMIT) if step.saving else (Scope.ALL, Means.RATE_LIMIT)
+        )
+        if needed not in self.stage.means or (step.remaining is not None and self.judge.has_stragglers):
             return
-        self.stage.set_rate_limit(step.remaining)
-        self.judge.rate_limited(step.remaining)
-        self._limited = step.remaining is not None
+        self.stage.set_rate_limit(step.remaining, scope)
+        self.judge.rate_limited(step.remaining, scope=scope)
+        self._limited = self._limited - {scope} if step.remaining is None else self._limited | {scope}
+
+    def _lift_limits(self) -> None:
+        for scope in sorted(self._limited):
+            self.rate_limit(steps.RateLimit(None, scope is Scope.PAYMENT_METHODS))
 
     def restart(self, step: steps.Restart) -> None:
         """The server is restarted."""
@@ -289,8 +345,7 @@ class Play:
 
     def _came_back(self, tell: Callable[[], None]) -> None:
         tell()
-        if self._limited:
-            self.rate_limit(steps.RateLimit(None))
+        self._lift_limits()
         self.survey()
 
     def save_store(self, step: steps.SaveStore) -> None:
@@ -305,8 +360,7 @@ class Play:
         """The backup is put back."""
         del step
         if self._saved:
-            if self._limited:
-                self.rate_limit(steps.RateLimit(None))
+            self._lift_limits()
             self.stage.restore()
             self.judge.store_restored("backup")
             for device in self.devices.values():
@@ -318,15 +372,36 @@ class Play:
 
     def read_cart(self, step: steps.ReadCart) -> None:
         """A device reads a cart."""
-        if not self.judge.shop.answers():
-            return  # prices cannot be had; a server may refuse to answer
         device = self.device(step.device)
+        if not self.judge.shop.answers(device.principal):
+            return  # prices cannot be had; a server may refuse to answer
         queue_id = device.queue_id if step.with_queue else ""
         cart = self.stage.own_name(step.cart)
         observed = self.stage.cart(device.name, cart, queue_id)
         if observed is not None:
-            self.judge.cart_read(observed, queue_id)
-            device.revisions[cart_place(cart)] = observed.revision
+            self.judge.cart_read(observed, queue_id, device.principal)
+            device.revisions[cart_place(cart, device.principal)] = observed.revision
+
+    def read(self, step: steps.Read) -> None:
+        """A device reads what its principal has apart from carts."""
+        if _MEANS_OF[step.listing] not in self.stage.means:
+            return
+        device = self.device(step.device)
+        queue_id, judge, principal = device.queue_id if step.with_queue else "", self.judge, device.principal
+        match step.listing:
+            case Listing.WISHLIST:
+                wishes = self.stage.wishlist(device.name, queue_id)
+                if wishes is not None:
+                    judge.wishlist_read(wishes, queue_id, principal)
+            case Listing.ADDRESS_BOOK:
+                book = self.stage.addresses(device.name, queue_id)
+                if book is not None:
+                    judge.addresses_read(book, queue_id, principal)
+                    device.revisions[Place(principal, Kind.ADDRESS_BOOK)] = book.revision
+            case Listing.PAYMENT_METHODS:
+                methods = self.stage.payment_methods(device.name, queue_id)
+                if methods is not None:
+                    judge.payment_methods_read(methods, queue_id, principal)
 
     def look_up(self, step: steps.LookUp) -> None:
         """A device looks up what was decided."""
@@ -343,16 +418,18 @@ class Play:
         for device in list(self.devices.values()):
             for cart in self._carts:
                 self.read_cart(steps.ReadCart(device.name, cart))
+            for listing in self._listings:
+                self.read(steps.Read(device.name, listing))
         if Means.EFFECTS in self.stage.means:
-            self.judge.ledger_read(self.stage.effects())
+            for principal in sorted({SOLE, *(device.principal for device in self.devices.values())}):
+                self.judge.ledger_read(self.stage.effects(principal), principal)
         self.judge.state_seen()
 
     def settle(self) -> None:
         """Lift all trouble, let every device send all it has, and read everything."""
         if not self.judge.shop.answers():
             self.backend(steps.Backend(True))
-        if self._limited:
-            self.rate_limit(steps.RateLimit(None))
+        self._lift_limits()
         for device in list(self.devices.values()):
             self._drain(device)
         self.survey()
@@ -373,6 +450,51 @@ class Play:
                 )
 
 
+def _carts_of(plan: Plan) -> list[str]:
+    """The carts that a plan names."""
+    named = {step.cart for step in plan.steps if isinstance(step, steps.Enqueue | steps.EnqueueCoupon | steps.ReadCart)}
+    claims = [step for step in plan.steps if isinstance(step, steps.EnqueueClaim)]
+    return sorted(named | {step.cart for step in claims} | {step.guest_cart for step in claims})
+
+
+def _listings_of(plan: Plan) -> list[Listing]:
+    """What a plan touches apart from carts."""
+    touched = {_LISTING_OF[type(step)] for step in plan.steps if type(step) in _LISTING_OF}
+    return sorted(touched | {step.listing for step in plan.steps if isinstance(step, steps.Read)})
+
+
+def _promotion(step: steps.SetPromotion) -> Promotion | None:
+    """The promotion of a step; None when it is withdrawn."""
+    if step.withdrawn:
+        return None
+    audiences = {
+        Audience.EVERYBODY: None,
+        Audience.THE_ACCOUNT: frozenset({SOLE}),
+        Audience.OTHERS: frozenset({STRANGER}),
+    }
+    return Promotion(
+        amount=Money(step.currency, step.amount) if step.amount else None,
+        basis_points=0 if step.amount else step.basis_points,
+        minimum=Money(step.currency, step.minimum) if step.minimum else None,
+        start=None if step.begins is None else step.begins * 3_600.0,
+        end=None if step.ends is None else step.ends * 3_600.0,
+        eligible=audiences[step.audience],
+        once_per_principal=step.once,
+        stackable=step.stackable,
+    )
+
+
+_LISTING_OF: dict[type[Step], Listing] = {
+    steps.EnqueueWish: Listing.WISHLIST,
+    steps.EnqueueAddress: Listing.ADDRESS_BOOK,
+    steps.EnqueueAddressDeletion: Listing.ADDRESS_BOOK,
+    steps.EnqueuePayment: Listing.PAYMENT_METHODS,
+}
+_MEANS_OF = {
+    Listing.WISHLIST: Means.WISHLIST,
+    Listing.ADDRESS_BOOK: Means.ADDRESS_BOOK,
+    Listing.PAYMENT_METHODS: Means.PAYMENT_METHODS,
+}
 _SLUGS_OF_REFUSALS = {
     "PRINCIPAL_MISMATCH": "identity/principal-stable",
     "CREDENTIAL_INVALID": "identity/principal-stable",
@@ -382,11 +504,19 @@ _SLUGS_OF_REFUSALS = {
 
 _ACTIONS: dict[type[Step], Callable[[Play, Any], None]] = {
     steps.Enqueue: Play.enqueue,
+    steps.EnqueueCoupon: Play.enqueue_other,
+    steps.EnqueueWish: Play.enqueue_other,
+    steps.EnqueueAddress: Play.enqueue_other,
+    steps.EnqueueAddressDeletion: Play.enqueue_other,
+    steps.EnqueuePayment: Play.enqueue_other,
+    steps.EnqueueClaim: Play.enqueue_other,
     steps.Send: Play.send,
     steps.Race: Play.race,
     steps.Discard: Play.discard,
     steps.CopyQueue: Play.copy_queue,
     steps.SetOffer: Play.set_offer,
+    steps.SetPromotion: Play.set_promotion,
+    steps.SetToken: Play.set_token,
     steps.CloseCart: Play.close_cart,
     steps.AdvanceClock: Play.advance_clock,
     steps.Backend: Play.backend,
@@ -396,5 +526,6 @@ _ACTIONS: dict[type[Step], Callable[[Play, Any], None]] = {
     steps.SaveStore: Play.save_store,
     steps.RestoreStore: Play.restore_store,
     steps.ReadCart: Play.read_cart,
+    steps.Read: Play.read,
     steps.LookUp: Play.look_up,
 }

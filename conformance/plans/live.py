@@ -7,28 +7,40 @@ cut and a kill strike at an instant that nobody chose.
 from __future__ import annotations
 
 import contextlib
+import functools
 import random
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 import grpc
 from cartsync.conformance.v1 import control_pb2 as control
-from cartsync.v1 import operation_pb2
+from cartsync.v1 import address_book_pb2, operation_pb2, payment_methods_pb2, wishlist_pb2
 from cartsync.v1 import service_pb2 as service
 
 from conformance.exceptions import NotTestableError, TargetUnreachableError
 from conformance.oracle import translation
-from conformance.oracle.observations import ObservedAnswer, ObservedCart, ObservedEffect, ObservedLookup
-from conformance.oracle.values import Limits, Offer, Submission
-from conformance.plans.stage import ANSWERS_MISSING, ANSWERS_TOO_MANY, CallRefusedError, Means
+from conformance.oracle.observations import (
+    ObservedAddressBook,
+    ObservedAnswer,
+    ObservedCart,
+    ObservedEffect,
+    ObservedLookup,
+    ObservedPaymentMethods,
+    ObservedWishlist,
+)
+from conformance.oracle.values import CardDetails, Limits, Offer, Promotion, Submission
+from conformance.oracle.world import SOLE, Scope
+from conformance.plans.stage import ANSWERS_MISSING, ANSWERS_TOO_MANY, GUEST, CallRefusedError, Means, principal_of
 from conformance.wire import Connection, Lane, PendingCall, RpcFailureError, Story
-from conformance.wire.shop import ControlFailedError
+from conformance.wire.shop import ControlFailedError, Shop
 
 OVERTAKE_SECONDS = 0.3  # a submission that waits longer while another is held waits for it, as under a lock
 CUT_SECONDS = 0.005  # a cut strikes within this time after the sending
 BACKUP = "fuzz"
+PAGE_SIZE = 2  # of the wishlist, so that there are several
+GUEST_DEVICE = "G"
 
 _CAPABILITIES = {
     Means.OFFERS: control.CAPABILITY_OFFERS,
@@ -39,19 +51,32 @@ _CAPABILITIES = {
     Means.HOLD: control.CAPABILITY_HOLD,
     Means.RESTORE: control.CAPABILITY_RESTORE,
     Means.EFFECTS: control.CAPABILITY_EFFECTS,
+    Means.COUPONS: control.CAPABILITY_PROMOTIONS,
+    Means.PAYMENT_METHODS: control.CAPABILITY_PAYMENT_TOKENS,
+    Means.PAYMENT_RATE_LIMIT: control.CAPABILITY_PAYMENT_RATE_LIMIT,
+    Means.GUEST_CLAIM: control.CAPABILITY_GUESTS,
+}
+_PROFILES = {
+    Means.STREAM: "streaming",
+    Means.COUPONS: "coupons",
+    Means.WISHLIST: "wishlist",
+    Means.ADDRESS_BOOK: "address_book",
+    Means.PAYMENT_METHODS: "payment_methods",
+    Means.PAYMENT_RATE_LIMIT: "payment_methods",
+    Means.GUEST_CLAIM: "guest_claim",
 }
 _Answer = TypeVar("_Answer")
 
 
 def means_of(story: Story) -> frozenset[Means]:
     """What can be done to the story's target."""
-    means = {m for m, capability in _CAPABILITIES.items() if story.shop.offers_capability(capability)}
+    means = {means for means in Means if means in _CAPABILITIES or means in _PROFILES}
+    means -= {m for m, capability in _CAPABILITIES.items() if not story.shop.offers_capability(capability)}
+    means -= {m for m, profile in _PROFILES.items() if profile not in story.policy.profiles}
     if story.target.launched:
         means.add(Means.KILL)
         if story.shop.offers_capability(control.CAPABILITY_ABORT):
             means.add(Means.ABORT)
-    if "streaming" in story.policy.profiles:
-        means.add(Means.STREAM)
     return frozenset(means)
 
 
@@ -65,8 +90,11 @@ class LiveStage:
         self._means = means if means is not None else means_of(story)
         contract = story.contract()
         self._limits = translation.limits(contract.policy)
-        self._principal = contract.principal
+        self._principals = {SOLE: contract.principal}
+        self._shops = {SOLE: story.shop}
         self._store_id = contract.store_id
+        self._beginning: datetime | None = None  # what the server's clock said then, once that matters
+        self._advanced = timedelta()
 
     @property
     def limits(self) -> Limits:
@@ -94,6 +122,48 @@ class LiveStage:
             sku, offer.price.minor, currency=offer.price.currency, listed=offer.listed, available=offer.available
         )
 
+    def put_promotion(self, code: str, promotion: Promotion | None) -> None:
+        """Put a promotion in force, or withdraw it."""
+        if promotion is None:
+            self._story.shop.promotion(code, basis_points=1, withdrawn=True)
+            return
+        if self._beginning is None:
+            self._beginning = self._story.shop.now() - self._advanced
+        begins, ends = (None if at is None else self._beginning + timedelta(seconds=at) for at in _times(promotion))
+        amount, minimum = promotion.amount, promotion.minimum
+        eligible = () if promotion.eligible is None else [self._suites_name(name) for name in promotion.eligible]
+        self._story.shop.promotion(
+            code,
+            amount=amount.minor if amount is not None else None,
+            basis_points=promotion.basis_points if amount is None else None,
+            currency=amount.currency if amount is not None else "GBP",
+            minimum=minimum.minor if minimum is not None else None,
+            minimum_currency=minimum.currency if minimum is not None else None,
+            start=begins,
+            end=ends,
+            eligible=sorted(eligible),
+            once=promotion.once_per_principal,
+            stackable=promotion.stackable,
+        )
+
+    def put_token(self, provider: str, token: str, card: CardDetails | None) -> None:
+        """Tell what the provider says of a token."""
+        if card is None:
+            self._story.shop.payment_token(token, provider=provider, valid=False)
+            return
+        self._story.shop.payment_token(
+            token,
+            provider=provider,
+            brand=card.brand,
+            last_four=card.last_four,
+            expiry_month=card.expiry_month,
+            expiry_year=card.expiry_year,
+        )
+
+    def claim_token(self) -> str | None:
+        """What the guest is given to be claimed with."""
+        return self._asked(lambda: self._connection(GUEST_DEVICE).claim_token(self._store_id))
+
     def close_cart(self, cart_id: str) -> bool:
         """Close a cart; False when the server knows none."""
         try:
@@ -104,9 +174,12 @@ class LiveStage:
             raise
         return True
 
-    def set_rate_limit(self, remaining: int | None) -> None:
+    def set_rate_limit(self, remaining: int | None, scope: Scope = Scope.ALL) -> None:
         """Put a rate limit in force, or lift it."""
-        self._story.shop.rate_limit(remaining)
+        if scope is Scope.ALL:
+            self._story.shop.rate_limit(remaining)
+        else:
+            self._story.shop.payment_rate_limit(remaining)
 
     def set_backend(self, available: bool) -> None:
         """Make the backing services reachable or not."""
@@ -114,6 +187,7 @@ class LiveStage:
 
     def advance(self, seconds: float) -> None:
         """Move the clock forward."""
+        self._advanced += timedelta(seconds=seconds)
         self._story.shop.advance(timedelta(seconds=seconds))
 
     def save(self) -> None:
@@ -138,14 +212,14 @@ class LiveStage:
 
     def submit(self, device: str, submission: Submission) -> ObservedAnswer | None:
         """Send and wait for the answer."""
-        answer = self._asked(lambda: self._connection(device).submit(self._request(submission)))
+        answer = self._asked(lambda: self._connection(device).submit(self._request(device, submission)))
         return None if answer is None else _answer_of(answer)
 
     def stream(self, device: str, submissions: Sequence[Submission], *, cut: bool) -> Sequence[ObservedAnswer]:
         """Send over a stream, everything before the first answer."""
         answers: list[ObservedAnswer] = []
         stream = self._connection(device).stream()
-        stream.hello(submissions[0].queue, self._principal, self._store_id)
+        stream.hello(submissions[0].queue, self._principals[principal_of(device)], self._store_id)
         for submission in submissions:
             stream.submit(_attempts(submission))
         if not cut:
@@ -166,7 +240,7 @@ class LiveStage:
 
     def cut(self, device: str, submission: Submission) -> None:
         """Send, and cut the connection at once."""
-        pending = self._connection(device).submit_later(self._request(submission))
+        pending = self._connection(device).submit_later(self._request(device, submission))
         pending.wait(self._story.rng.uniform(0.0, CUT_SECONDS))
         pending.cancel()
         self._new_connection(device)
@@ -181,8 +255,9 @@ class LiveStage:
 
     def crash_at_commit(self, device: str, submission: Submission, *, committed: bool) -> bool:
         """Send, and let the server die before or after the commit."""
-        self._story.shop.abort(control.FAIL_POINT_AFTER_COMMIT if committed else control.FAIL_POINT_BEFORE_COMMIT)
-        pending = self._connection(device).submit_later(self._request(submission))
+        point = control.FAIL_POINT_AFTER_COMMIT if committed else control.FAIL_POINT_BEFORE_COMMIT
+        self._shop(device).abort(point)
+        pending = self._connection(device).submit_later(self._request(device, submission))
         died = self._story.target.await_exit()
         pending.cancel()  # a call that nothing refers to any more would be given up before the server has it
         self._story.history.add(Lane.SERVER, "dies at the fail point" if died else "did not die at the fail point")
@@ -194,7 +269,7 @@ class LiveStage:
 
     def kill_during(self, device: str, submission: Submission) -> None:
         """Send, and kill the server at once."""
-        pending = self._connection(device).submit_later(self._request(submission))
+        pending = self._connection(device).submit_later(self._request(device, submission))
         pending.wait(self._story.rng.uniform(0.0, CUT_SECONDS))
         self.kill()
         pending.cancel()
@@ -207,11 +282,11 @@ class LiveStage:
         rival = self._connection(other if other != device else f"{other} again")
         if held:
             with self._held(device, first, control.FAIL_POINT_BEFORE_COMMIT) as (leading, _):
-                following = rival.submit_later(self._request(second))
+                following = rival.submit_later(self._request(other, second))
                 following.wait(OVERTAKE_SECONDS)
         else:
-            leading = self._connection(device).submit_later(self._request(first))
-            following = rival.submit_later(self._request(second))
+            leading = self._connection(device).submit_later(self._request(device, first))
+            following = rival.submit_later(self._request(other, second))
         answers = [self._asked(pending.result) for pending in (leading, following)]
         one, two = (None if answer is None else _answer_of(answer) for answer in answers)
         return one, two
@@ -220,17 +295,18 @@ class LiveStage:
     def _held(
         self, device: str, submission: Submission, point: control.FailPoint.ValueType
     ) -> Iterator[tuple[PendingCall, bool]]:
-        self._story.shop.hold(point)
+        shop = self._shop(device)
+        shop.hold(point)
         try:
-            pending = self._connection(device).submit_later(self._request(submission))
+            pending = self._connection(device).submit_later(self._request(device, submission))
             held = True
             try:
-                self._story.shop.await_held()
+                shop.await_held()
             except NotTestableError:
                 held = False
             yield pending, held
         finally:
-            self._story.shop.release()
+            shop.release()
 
     # Reading.
 
@@ -248,24 +324,74 @@ class LiveStage:
         answer = self._asked(lambda: self._connection(device).lookup(request))
         return None if answer is None else translation.lookup(answer)
 
-    def effects(self) -> Sequence[ObservedEffect]:
-        """Read the ledger."""
-        return [translation.effect(effect) for effect in self._story.shop.effects()]
+    def wishlist(self, device: str, queue_id: str) -> ObservedWishlist | None:
+        """Read all of the wishlist, page by page."""
+        pages: list[wishlist_pb2.ListWishlistResponse] = []
+        token = ""
+        while not pages or token:
+            request = wishlist_pb2.ListWishlistRequest(
+                store_id=self._store_id, queue_id=queue_id, page_size=PAGE_SIZE, page_token=token
+            )
+            page = self._asked(functools.partial(self._connection(device).list_wishlist, request))
+            if page is None:
+                return None
+            pages.append(page)
+            token = page.next_page_token
+        return translation.wishlist(pages)
+
+    def addresses(self, device: str, queue_id: str) -> ObservedAddressBook | None:
+        """Read the address book."""
+        request = address_book_pb2.ListAddressesRequest(store_id=self._store_id, queue_id=queue_id)
+        answer = self._asked(lambda: self._connection(device).list_addresses(request))
+        return None if answer is None else translation.address_book(answer)
+
+    def payment_methods(self, device: str, queue_id: str) -> ObservedPaymentMethods | None:
+        """Read the payment methods."""
+        request = payment_methods_pb2.ListPaymentMethodsRequest(store_id=self._store_id, queue_id=queue_id)
+        answer = self._asked(lambda: self._connection(device).list_payment_methods(request))
+        return None if answer is None else translation.payment_methods(answer)
+
+    def effects(self, principal: str = SOLE) -> Sequence[ObservedEffect]:
+        """Read the ledger of a principal."""
+        return [translation.effect(effect) for effect in self._shop_of(principal).effects()]
 
     # Inside.
 
-    def _request(self, submission: Submission) -> service.SubmitOperationsRequest:
+    def _request(self, device: str, submission: Submission) -> service.SubmitOperationsRequest:
         return service.SubmitOperationsRequest(
             store_id=self._store_id,
             queue_id=submission.queue,
-            expected_principal=self._principal,
+            expected_principal=self._principals[principal_of(device)],
             attempts=_attempts(submission),
         )
 
     def _connection(self, device: str) -> Connection:
+        """The device's connection, made at the first need; its principal too."""
         if device not in self._connections:
-            self._connections[device] = self._story.connect(device)
+            principal = principal_of(device)
+            self._connections[device] = self._connect(device, principal)
+            if principal not in self._principals:
+                self._principals[principal] = self._connections[device].policy().principal
         return self._connections[device]
+
+    def _connect(self, device: str, principal: str) -> Connection:
+        if principal == SOLE:
+            return self._story.connect(device)
+        credential = self._story.shop.credential(self._suites_name(principal), guest=principal == GUEST)
+        return self._story.connect_with(credential, device)
+
+    def _suites_name(self, principal: str) -> str:
+        """What the suite calls a principal."""
+        return self._story.principal_name if principal == SOLE else f"{principal}-{self._story.tag}"
+
+    def _shop_of(self, principal: str) -> Shop:
+        if principal not in self._shops:
+            self._shops[principal] = self._story.shop_of(self._suites_name(principal))
+        return self._shops[principal]
+
+    def _shop(self, device: str) -> Shop:
+        """The control service for the device's principal."""
+        return self._shop_of(principal_of(device))
 
     def _new_connection(self, device: str) -> None:
         self._connections.pop(device).close()
@@ -292,6 +418,10 @@ class LiveStage:
             if self._story.target.launched and lost.__cause__ is not None:
                 raise lost.__cause__ from None  # it died of what it was sent, which is its fault
             raise TargetUnreachableError(f"the server stopped answering: {lost.__cause__}") from lost
+
+
+def _times(promotion: Promotion) -> tuple[float | None, float | None]:
+    return promotion.start, promotion.end
 
 
 class _LostError(Exception):

@@ -1,7 +1,7 @@
 """What a plan is played on: the server under test with its shop and network, in the oracle's words.
 
-`live.py` plays on a real one; tests play on servers in memory. Names of devices are the plan's own, names of
-products and carts are what `own_name` made of the plan's.
+`live.py` plays on a real one; tests play on servers in memory. Names of devices are the plan's own, all other names are
+what `own_name` made of the plan's. Principals go by `SOLE`, `GUEST` and `STRANGER`.
 """
 
 from __future__ import annotations
@@ -10,8 +10,17 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
-from conformance.oracle.observations import ObservedAnswer, ObservedCart, ObservedEffect, ObservedLookup
-from conformance.oracle.values import Limits, Offer, Submission
+from conformance.oracle.observations import (
+    ObservedAddressBook,
+    ObservedAnswer,
+    ObservedCart,
+    ObservedEffect,
+    ObservedLookup,
+    ObservedPaymentMethods,
+    ObservedWishlist,
+)
+from conformance.oracle.values import CardDetails, Limits, Offer, Promotion, Submission
+from conformance.oracle.world import SOLE, Scope
 
 
 class Means(StrEnum):
@@ -28,10 +37,27 @@ class Means(StrEnum):
     EFFECTS = "effects"
     KILL = "kill"
     STREAM = "stream"
+    # The server lists the profile, and what its plans need can be arranged:
+    COUPONS = "coupons"
+    WISHLIST = "wishlist"
+    ADDRESS_BOOK = "address_book"
+    PAYMENT_METHODS = "payment_methods"
+    PAYMENT_RATE_LIMIT = "payment_rate_limit"
+    GUEST_CLAIM = "guest_claim"
 
 
 ANSWERS_MISSING = "ANSWERS_MISSING"  # a stream ended with OK before everything on it was answered
 ANSWERS_TOO_MANY = "ANSWERS_TOO_MANY"  # a stream went on after everything on it was answered
+
+
+GUEST = "guest"
+STRANGER = "stranger"
+"""The guest of a plan, and an account beside its own."""
+
+
+def principal_of(device: str) -> str:
+    """Whose a device is, by its name."""
+    return {"G": GUEST, "X": STRANGER}.get(device[:1], SOLE)
 
 
 class CallRefusedError(Exception):
@@ -68,11 +94,23 @@ class Stage(Protocol):
         """Put an offer in force."""
         ...
 
+    def put_promotion(self, code: str, promotion: Promotion | None) -> None:
+        """Put a promotion in force, its times counted from the beginning of the plan; None withdraws it."""
+        ...
+
+    def put_token(self, provider: str, token: str, card: CardDetails | None) -> None:
+        """Tell what the provider says of a token; None: it does not stand by it."""
+        ...
+
+    def claim_token(self) -> str | None:
+        """What the guest is given to be claimed with; None when the answer was lost."""
+        ...
+
     def close_cart(self, cart_id: str) -> bool:
         """Close a cart; False when the server knows no such cart."""
         ...
 
-    def set_rate_limit(self, remaining: int | None) -> None:
+    def set_rate_limit(self, remaining: int | None, scope: Scope = Scope.ALL) -> None:
         """Put a rate limit in force; None lifts it."""
         ...
 
@@ -147,6 +185,18 @@ class Stage(Protocol):
         """Look up outcomes."""
         ...
 
-    def effects(self) -> Sequence[ObservedEffect]:
-        """Read the ledger."""
+    def wishlist(self, device: str, queue_id: str) -> ObservedWishlist | None:
+        """Read all of the wishlist."""
+        ...
+
+    def addresses(self, device: str, queue_id: str) -> ObservedAddressBook | None:
+        """Read the address book."""
+        ...
+
+    def payment_methods(self, device: str, queue_id: str) -> ObservedPaymentMethods | None:
+        """Read the payment methods."""
+        ...
+
+    def effects(self, principal: str = SOLE) -> Sequence[ObservedEffect]:
+        """Read the ledger of a principal."""
         ...

@@ -1,6 +1,8 @@
 """What can happen in a plan: one frozen value for each step, with nothing in it that only a live server knows.
 
-Devices, carts and products go by small names ("A", "cart-1", "sku-1"); operations by their sequence on their device.
+Devices, carts and products go by small names ("A", "cart-1", "sku-1"), and so do coupons, addresses, means of payment
+and their tokens; operations go by their sequence on their device. Whose a device is shows in its name: a guest's begins
+with "G", that of another account with "X"; all others are one account's.
 A step that makes no sense where it stands (sending what was never enqueued, restoring what was never saved) does
 nothing, so that any part of a plan is a plan too: that is what makes shrinking easy.
 """
@@ -100,10 +102,39 @@ class Twist(StrEnum):
     ORIGINAL = "original"  # the original of a discarded operation, arriving late
 
 
+class Fields(StrEnum):
+    """Which fields of an address an operation writes."""
+
+    ALL = "all"  # everything that a new address needs, and a label
+    LABEL = "label"
+    RECIPIENT = "recipient"
+    LABEL_AND_RECIPIENT = "label_and_recipient"
+    LINES_AND_LABEL = "lines_and_label"
+    UNKNOWN = "unknown"  # the name of no field
+    NONE = "none"
+
+
+class Listing(StrEnum):
+    """What a device reads of its principal's."""
+
+    WISHLIST = "wishlist"
+    ADDRESS_BOOK = "address_book"
+    PAYMENT_METHODS = "payment_methods"
+
+
+class Audience(StrEnum):
+    """Whom a promotion is for."""
+
+    EVERYBODY = "everybody"
+    THE_ACCOUNT = "the_account"
+    OTHERS = "others"
+
+
 class Span(StrEnum):
     """How far the clock is moved."""
 
     HOUR = "hour"
+    DAY = "day"
     PAST_WINDOW = "past_window"
     SHORT_OF_RETENTION = "short_of_retention"  # a day less than the retention of outcomes
     PAST_RETENTION = "past_retention"
@@ -125,6 +156,69 @@ class Enqueue:
     age: Age = Age.FRESH
     feature: bool = False  # requires a feature that no server has
     reuse: Reuse = Reuse.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueueCoupon:
+    """A device writes down that a coupon goes on a cart, or comes off it. `card`: a card number stands in the code."""
+
+    device: str
+    cart: str
+    code: str
+    remove: bool = False
+    card: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueueWish:
+    """A device writes down that a product goes on the wishlist, or comes off it."""
+
+    device: str
+    sku: str
+    remove: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueueAddress:
+    """A device writes down an address. `value` tells one text from another; `card`: a card number stands in one."""
+
+    device: str
+    address: str
+    fields: Fields = Fields.ALL
+    value: int = 1
+    guard: Guard = Guard.NONE
+    card: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueueAddressDeletion:
+    """A device writes down that an address is to be deleted."""
+
+    device: str
+    address: str
+    guard: Guard = Guard.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueuePayment:
+    """A device writes down a means of payment, or that one is to be deleted. `card`: the label holds a card number."""
+
+    device: str
+    method: str
+    token: str = "token-1"  # noqa: S105 - the plan's name of one
+    value: int = 1
+    remove: bool = False
+    card: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EnqueueClaim:
+    """A device writes down that it takes over the guest's cart. `forged`: with a token that no guest was given."""
+
+    device: str
+    guest_cart: str
+    cart: str
+    forged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +273,35 @@ class SetOffer:
 
 
 @dataclass(frozen=True, slots=True)
+class SetPromotion:
+    """The shop puts or changes what a coupon stands for: `amount` minor units, or where that is 0 `basis_points`.
+
+    `begins` and `ends` are in hours from the beginning of the plan; `minimum` 0 stands for none.
+    """
+
+    code: str
+    amount: int = 0
+    basis_points: int = 1_000
+    minimum: int = 0
+    currency: str = "GBP"
+    begins: int | None = None
+    ends: int | None = None
+    audience: Audience = Audience.EVERYBODY
+    once: bool = False
+    stackable: bool = True
+    withdrawn: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SetToken:
+    """The payment provider stands by a token or not; `value` tells one answer from another."""
+
+    token: str
+    valid: bool = True
+    value: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class CloseCart:
     """The shop closes a cart."""
 
@@ -201,9 +324,10 @@ class Backend:
 
 @dataclass(frozen=True, slots=True)
 class RateLimit:
-    """The shop lets so many more operations through; None lifts the limit."""
+    """The shop lets so many more operations through; None lifts the limit. `saving`: so many payment methods only."""
 
     remaining: int | None
+    saving: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,19 +360,33 @@ class ReadCart:
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """A device reads what its principal has apart from carts."""
+
+    device: str
+    listing: Listing
+    with_queue: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class LookUp:
     """A device asks what was decided, from sequence 1 on and one beyond what it has."""
 
     device: str
 
 
+Enqueueing = (
+    Enqueue | EnqueueCoupon | EnqueueWish | EnqueueAddress | EnqueueAddressDeletion | EnqueuePayment | EnqueueClaim
+)
 Step = (
-    Enqueue
+    Enqueueing
     | Send
     | Race
     | Discard
     | CopyQueue
     | SetOffer
+    | SetPromotion
+    | SetToken
     | CloseCart
     | AdvanceClock
     | Backend
@@ -258,16 +396,25 @@ Step = (
     | SaveStore
     | RestoreStore
     | ReadCart
+    | Read
     | LookUp
 )
 
 STEPS: tuple[type[Step], ...] = (
     Enqueue,
+    EnqueueCoupon,
+    EnqueueWish,
+    EnqueueAddress,
+    EnqueueAddressDeletion,
+    EnqueuePayment,
+    EnqueueClaim,
     Send,
     Race,
     Discard,
     CopyQueue,
     SetOffer,
+    SetPromotion,
+    SetToken,
     CloseCart,
     AdvanceClock,
     Backend,
@@ -277,6 +424,7 @@ STEPS: tuple[type[Step], ...] = (
     SaveStore,
     RestoreStore,
     ReadCart,
+    Read,
     LookUp,
 )
 
@@ -294,7 +442,7 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One story, drawn before it is executed. Everything lives in one fresh principal."""
+    """One story, drawn before it is executed. Everything lives in fresh principals of its own."""
 
     products: tuple[Product, ...]
     steps: tuple[Step, ...]

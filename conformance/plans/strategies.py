@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from conformance.plans import steps
-from conformance.plans.family import Family
+from conformance.plans.account_families import ADDRESSES, CLAIMS, COUPONS, EVERYTHING, PAYMENTS, WISHES
+from conformance.plans.family import NOTHING, Family, needing
 from conformance.plans.intents import aged_intents, products, shop_intents, simple_intents
 from conformance.plans.moves import (
     backend_trouble,
@@ -36,7 +36,7 @@ from conformance.plans.moves import (
     twisted,
 )
 from conformance.plans.stage import Means
-from conformance.plans.steps import Plan, Product, Step
+from conformance.plans.steps import Enqueueing, Plan, Product, Step
 
 
 def plans(family: Family, means: frozenset[Means]) -> st.SearchStrategy[Plan]:
@@ -44,32 +44,27 @@ def plans(family: Family, means: frozenset[Means]) -> st.SearchStrategy[Plan]:
     weighted = [move(family) for weight, move, needs in family.moves if needs <= means for _ in range(weight)]
     enqueued = st.lists(family.intents(family), min_size=1, max_size=7)
     moves = st.lists(st.one_of(weighted), min_size=1, max_size=family.most_moves)
-    return st.builds(_plan, products(), enqueued, moves)
+    return st.builds(_plan, products(), family.opening(family), enqueued, moves)
 
 
-def _plan(offered: tuple[Product, ...], enqueued: list[steps.Enqueue], moves: list[tuple[Step, ...]]) -> Plan:
-    return Plan(offered, (*enqueued, *(step for move in moves for step in move)))
-
-
-_NOTHING: frozenset[Means] = frozenset()
-
-
-def _if(*means: Means) -> frozenset[Means]:
-    return frozenset(means)
+def _plan(
+    offered: tuple[Product, ...], opening: tuple[Step, ...], enqueued: list[Enqueueing], moves: list[tuple[Step, ...]]
+) -> Plan:
+    return Plan(offered, (*opening, *enqueued, *(step for move in moves for step in move)))
 
 
 DUPLICATES = Family(
     "duplicates",
     ("A", "B"),
     (
-        (2, enqueue, _NOTHING),
-        (2, send, _NOTHING),
-        (4, resend, _NOTHING),
-        (4, twisted, _NOTHING),
-        (1, read, _NOTHING),
-        (1, offer, _if(Means.OFFERS)),
-        (2, backend_trouble, _if(Means.BACKEND)),
-        (2, rate_trouble, _if(Means.RATE_LIMIT)),
+        (2, enqueue, NOTHING),
+        (2, send, NOTHING),
+        (4, resend, NOTHING),
+        (4, twisted, NOTHING),
+        (1, read, NOTHING),
+        (1, offer, needing(Means.OFFERS)),
+        (2, backend_trouble, needing(Means.BACKEND)),
+        (2, rate_trouble, needing(Means.RATE_LIMIT)),
     ),
     simple_intents,
 )
@@ -77,14 +72,14 @@ COPIES = Family(
     "copies",
     ("A", "A2"),
     (
-        (2, enqueue, _NOTHING),
-        (2, send, _NOTHING),
-        (3, copied, _NOTHING),
-        (4, discard, _NOTHING),
-        (2, twisted, _NOTHING),
-        (1, resend, _NOTHING),
-        (1, backend_trouble, _if(Means.BACKEND)),
-        (1, rate_trouble, _if(Means.RATE_LIMIT)),
+        (2, enqueue, NOTHING),
+        (2, send, NOTHING),
+        (3, copied, NOTHING),
+        (4, discard, NOTHING),
+        (2, twisted, NOTHING),
+        (1, resend, NOTHING),
+        (1, backend_trouble, needing(Means.BACKEND)),
+        (1, rate_trouble, needing(Means.RATE_LIMIT)),
     ),
     simple_intents,
 )
@@ -92,44 +87,44 @@ PRICES = Family(
     "prices",
     ("A", "B"),
     (
-        (4, enqueue, _NOTHING),
-        (4, send, _NOTHING),
-        (3, offer, _NOTHING),
-        (2, read, _NOTHING),
-        (1, resend, _NOTHING),
-        (1, closing, _if(Means.CLOSE_CART)),
-        (1, backend_trouble, _if(Means.BACKEND)),
+        (4, enqueue, NOTHING),
+        (4, send, NOTHING),
+        (3, offer, NOTHING),
+        (2, read, NOTHING),
+        (1, resend, NOTHING),
+        (1, closing, needing(Means.CLOSE_CART)),
+        (1, backend_trouble, needing(Means.BACKEND)),
     ),
     shop_intents,
-    needs=_if(Means.OFFERS),
+    needs=needing(Means.OFFERS),
 )
 RETENTION = Family(
     "retention",
     ("A",),
     (
-        (2, enqueue, _NOTHING),
-        (3, send, _NOTHING),
-        (4, clock, _NOTHING),
-        (2, resend, _NOTHING),
-        (2, twisted, _NOTHING),
-        (2, discard, _NOTHING),
-        (1, read, _NOTHING),
-        (1, backend_trouble, _if(Means.BACKEND)),
-        (2, expired_trouble, _if(Means.BACKEND)),
+        (2, enqueue, NOTHING),
+        (3, send, NOTHING),
+        (4, clock, NOTHING),
+        (2, resend, NOTHING),
+        (2, twisted, NOTHING),
+        (2, discard, NOTHING),
+        (1, read, NOTHING),
+        (1, backend_trouble, needing(Means.BACKEND)),
+        (2, expired_trouble, needing(Means.BACKEND)),
     ),
     aged_intents,
-    needs=_if(Means.CLOCK),
+    needs=needing(Means.CLOCK),
 )
 LOST = Family(
     "lost",
     ("A", "B"),
     (
-        (2, enqueue, _NOTHING),
-        (2, send, _NOTHING),
-        (5, lost, _NOTHING),
-        (1, read, _NOTHING),
-        (1, discard, _NOTHING),
-        (1, offer, _if(Means.OFFERS)),
+        (2, enqueue, NOTHING),
+        (2, send, NOTHING),
+        (5, lost, NOTHING),
+        (1, read, NOTHING),
+        (1, discard, NOTHING),
+        (1, offer, needing(Means.OFFERS)),
     ),
     simple_intents,
     most_moves=8,
@@ -138,26 +133,26 @@ CRASHES = Family(
     "crashes",
     ("A", "B"),
     (
-        (2, enqueue, _NOTHING),
-        (2, send, _NOTHING),
-        (2, killed, _if(Means.KILL)),
-        (4, crash, _if(Means.ABORT)),
-        (1, restart, _if(Means.KILL)),
-        (1, lost, _NOTHING),
+        (2, enqueue, NOTHING),
+        (2, send, NOTHING),
+        (2, killed, needing(Means.KILL)),
+        (4, crash, needing(Means.ABORT)),
+        (1, restart, needing(Means.KILL)),
+        (1, lost, NOTHING),
     ),
     simple_intents,
     most_moves=5,
-    needs=_if(Means.KILL),
+    needs=needing(Means.KILL),
 )
 RACES = Family(
     "races",
     ("A", "B"),
     (
-        (3, enqueue, _NOTHING),
-        (1, send, _NOTHING),
-        (5, race, _NOTHING),
-        (1, offer, _if(Means.OFFERS)),
-        (1, discard, _NOTHING),
+        (3, enqueue, NOTHING),
+        (1, send, NOTHING),
+        (5, race, NOTHING),
+        (1, offer, needing(Means.OFFERS)),
+        (1, discard, NOTHING),
     ),
     simple_intents,
     most_moves=8,
@@ -166,31 +161,47 @@ STREAMS = Family(
     "streams",
     ("A", "B"),
     (
-        (2, enqueue, _NOTHING),
-        (1, send, _NOTHING),
-        (5, streamed, _NOTHING),
-        (1, resend, _NOTHING),
-        (1, twisted, _NOTHING),
-        (1, backend_trouble, _if(Means.BACKEND)),
+        (2, enqueue, NOTHING),
+        (1, send, NOTHING),
+        (5, streamed, NOTHING),
+        (1, resend, NOTHING),
+        (1, twisted, NOTHING),
+        (1, backend_trouble, needing(Means.BACKEND)),
     ),
     simple_intents,
-    needs=_if(Means.STREAM),
+    needs=needing(Means.STREAM),
 )
 RESTORES = Family(
     "restores",
     ("A", "B"),
     (
-        (2, enqueue, _NOTHING),
-        (3, send, _NOTHING),
-        (3, backup, _NOTHING),
-        (1, restored, _NOTHING),
-        (1, resend, _NOTHING),
-        (1, lost, _NOTHING),
-        (1, read, _NOTHING),
+        (2, enqueue, NOTHING),
+        (3, send, NOTHING),
+        (3, backup, NOTHING),
+        (1, restored, NOTHING),
+        (1, resend, NOTHING),
+        (1, lost, NOTHING),
+        (1, read, NOTHING),
     ),
     simple_intents,
     most_moves=8,
-    needs=_if(Means.RESTORE),
+    needs=needing(Means.RESTORE),
 )
 
-FAMILIES = (DUPLICATES, COPIES, PRICES, RETENTION, LOST, CRASHES, RACES, STREAMS, RESTORES)
+FAMILIES = (
+    DUPLICATES,
+    COPIES,
+    PRICES,
+    RETENTION,
+    LOST,
+    CRASHES,
+    RACES,
+    STREAMS,
+    RESTORES,
+    COUPONS,
+    WISHES,
+    ADDRESSES,
+    PAYMENTS,
+    CLAIMS,
+    EVERYTHING,
+)

@@ -106,3 +106,73 @@ def test_fuzzed_streams(cartsync_run: Run) -> None:
 def test_fuzzed_restores(cartsync_run: Run) -> None:
     """Puts backups back in the middle of what queues send."""
     fuzz(cartsync_run, strategies.RESTORES, share=0.5)
+
+
+@requirement(
+    "coupons/apply",
+    "coupons/remove",
+    "coupons/snapshot-shows-all",
+    "coupons/standing-current",
+    "coupons/share-off",
+    "coupons/amount-off",
+    "coupons/totals",
+    "coupons/once-per-principal",
+    "coupons/stackable",
+)
+def test_fuzzed_coupons(cartsync_run: Run) -> None:
+    """Puts coupons on carts and takes them off, while promotions, prices and time move beneath them."""
+    fuzz(cartsync_run, strategies.COUPONS, share=0.5)
+
+
+@requirement("wishlist/add", "wishlist/add-again", "wishlist/remove", "wishlist/concurrent", "wishlist/paging")
+def test_fuzzed_wishes(cartsync_run: Run) -> None:
+    """Fills a wishlist from two devices, with duplicates and races, and pages through it."""
+    fuzz(cartsync_run, strategies.WISHES, share=0.3)
+
+
+@requirement(
+    "address/merge-keeps",
+    "address/kept-reported",
+    "address/own-queue",
+    "address/masked-only",
+    "address/delete-changed",
+    "address/concurrent",
+)
+def test_fuzzed_addresses(cartsync_run: Run) -> None:
+    """Lets three devices edit the same addresses, each by what it has seen of them, and merges what they wrote."""
+    fuzz(cartsync_run, strategies.ADDRESSES, share=0.5)
+
+
+@requirement(
+    "payment/save",
+    "payment/as-provided",
+    "payment/token-checked",
+    "payment/replay-unchecked",
+    "payment/rate-limited",
+    "payment/concurrent",
+)
+def test_fuzzed_payments(cartsync_run: Run) -> None:
+    """Saves means of payment while their tokens go bad and good again, and sends all of it more than once."""
+    fuzz(cartsync_run, strategies.PAYMENTS, share=0.4)
+
+
+@requirement(
+    "claim/adds-lines",
+    "claim/lines-reported",
+    "claim/guest-closed",
+    "claim/guest-replays",
+    "claim/one-commit",
+    "claim/idempotent",
+    "claim/other-account",
+)
+def test_fuzzed_claims(cartsync_run: Run) -> None:
+    """Lets two accounts claim a guest that goes on shopping, with answers lost on either side."""
+    fuzz(cartsync_run, strategies.CLAIMS, share=0.5)
+
+
+@requirement(
+    "effects/exactly-once", "deciding/refusal-order", "compat/unlisted-profile", "security/card-number-refused"
+)
+def test_fuzzed_everything(cartsync_run: Run) -> None:
+    """Mixes the intents of every profile that the server lists, from two devices and a guest."""
+    fuzz(cartsync_run, strategies.EVERYTHING, share=0.5)

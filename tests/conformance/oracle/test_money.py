@@ -9,6 +9,7 @@ import math
 from dataclasses import replace
 from fractions import Fraction
 
+import pytest
 from cartsync.v1 import cart_pb2
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,8 @@ from conformance.oracle.coupon_rules import Phase
 from conformance.oracle.values import Money, Promotion
 from reference_server import ports
 from reference_server.engine.coupon_pricing import CouponPricing, CouponView
+
+pytestmark = pytest.mark.timeout(1_800)  # the deep profile takes its time
 
 MOST = 500 * 99_999 * 100_000_000_000  # 500 lines, as long and dear as they can be
 _SMALL_OR_LARGE = st.one_of(st.integers(1, 50), st.integers(1, 100_000), st.integers(1, 100_000_000_000))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from stories import (
     CARDS,
@@ -39,6 +40,9 @@ def full_shop() -> Shop:
     for (provider, token), card in CARDS.items():
         shop = shop.with_card(provider, token, card)
     return shop.with_claim_token(TOKEN, GUEST)
+
+
+pytestmark = pytest.mark.timeout(7_200)  # the deep profile takes its time
 
 
 @dataclass

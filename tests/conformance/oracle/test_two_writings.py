@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reference_shop import POLICY, ReferenceShop, Surroundings, reference_shop, server_name
@@ -247,6 +248,8 @@ async def _held(server: ReferenceShop) -> dict[str, Any]:
             held[f"{owner} {name}"] = (cart.closed, cart.revision, cart.lines, cart.coupons, cart.total)
     return held
 
+
+pytestmark = pytest.mark.timeout(7_200)  # the deep profile takes its time
 
 relaxed = settings(
     max_examples=max(1, settings().max_examples // 2),  # a story is a server of its own

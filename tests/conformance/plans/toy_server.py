@@ -14,14 +14,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from conformance.oracle.observations import (
+    ObservedAddressBook,
     ObservedAnswer,
     ObservedCart,
     ObservedEffect,
     ObservedLine,
     ObservedLookup,
     ObservedOutcome,
+    ObservedPaymentMethods,
     ObservedResult,
     ObservedStatus,
+    ObservedWishlist,
 )
 from conformance.oracle.reasons import REASONS
 from conformance.oracle.values import (
@@ -30,6 +33,7 @@ from conformance.oracle.values import (
     Adjust,
     Adjustment,
     Attempt,
+    CardDetails,
     Clamped,
     Details,
     Discard,
@@ -39,16 +43,26 @@ from conformance.oracle.values import (
     Money,
     Offer,
     PriceChanged,
+    Promotion,
     Remove,
     Set,
     State,
     Stock,
     Submission,
 )
+from conformance.oracle.world import SOLE, Scope
 from conformance.plans.stage import Means
 
 DAY = 86_400.0
-EVERYTHING = frozenset(Means)
+EVERYTHING = frozenset(Means) - {
+    Means.COUPONS,
+    Means.WISHLIST,
+    Means.ADDRESS_BOOK,
+    Means.PAYMENT_METHODS,
+    Means.PAYMENT_RATE_LIMIT,
+    Means.GUEST_CLAIM,
+}
+"""All that a server of the core and the streams can be put through."""
 
 
 @dataclass
@@ -397,8 +411,29 @@ class ToyStage:
             cart.revision += self.rng.choice((0, 1))
         return cart is not None
 
-    def set_rate_limit(self, remaining: int | None) -> None:
-        self.server.allowance = remaining
+    def set_rate_limit(self, remaining: int | None, scope: Scope = Scope.ALL) -> None:
+        if scope is Scope.ALL:
+            self.server.allowance = remaining
+
+    # What a server of the core is never asked for.
+
+    def put_promotion(self, code: str, promotion: Promotion | None) -> None:
+        raise AssertionError(f"told of {code}, which is {promotion}")
+
+    def put_token(self, provider: str, token: str, card: CardDetails | None) -> None:
+        raise AssertionError(f"told of {provider}'s {token}, which is {card}")
+
+    def claim_token(self) -> str | None:
+        raise AssertionError("asked for a claim token")
+
+    def wishlist(self, device: str, queue_id: str) -> ObservedWishlist | None:
+        raise AssertionError(f"asked for the wishlist by {device} with {queue_id}")
+
+    def addresses(self, device: str, queue_id: str) -> ObservedAddressBook | None:
+        raise AssertionError(f"asked for the addresses by {device} with {queue_id}")
+
+    def payment_methods(self, device: str, queue_id: str) -> ObservedPaymentMethods | None:
+        raise AssertionError(f"asked for the payment methods by {device} with {queue_id}")
 
     def set_backend(self, available: bool) -> None:
         self.server.backend = available
@@ -563,5 +598,6 @@ class ToyStage:
                 statuses.append(ObservedStatus(sequence, "DECIDED", record.outcome))
         return ObservedLookup(queue_id, watermark, tuple(statuses))
 
-    def effects(self) -> Sequence[ObservedEffect]:
+    def effects(self, principal: str = SOLE) -> Sequence[ObservedEffect]:
+        assert principal == SOLE
         return list(self.server.tables.effects)

@@ -14,7 +14,7 @@ from reference_server.engine.cart_rules import CartRules, LineCase
 from reference_server.engine.cases import Answer, Case
 from reference_server.engine.deciding import Decider
 from reference_server.engine.refusals import Refused
-from reference_server.engine.state import Changes, Head
+from reference_server.engine.state import Changes, CollectionHead, Head
 from reference_server.storage.sqlite import SqliteStore
 
 
@@ -63,11 +63,12 @@ class _GuardForgetsEmptyLines(CartRules):
 
 
 class _Outcomes(Decider):
-    """Changes what is said of a final outcome, after it was made."""
+    """Changes what is said of a final outcome on a cart, after it was made."""
 
     def outcome(self, case: Case, answer: Answer, head: Head | None, decide_time_us: int) -> outcome_pb2.Outcome:
         outcome = super().outcome(case, answer, head, decide_time_us)
-        self.retouch(outcome, head)
+        if not isinstance(head, CollectionHead):
+            self.retouch(outcome, head)
         return outcome
 
     def retouch(self, outcome: outcome_pb2.Outcome, head: Head | None) -> None:
@@ -131,7 +132,7 @@ class _ChangeAtOldRevision(Decider):
 
     def take(self, case: Case, answer: Answer) -> outcome_pb2.OperationResult:
         result = super().take(case, answer)
-        if result.outcome.changed:
+        if result.outcome.changed and result.outcome.HasField("line_change"):
             result.outcome.revision -= 1
         return result
 
@@ -158,6 +159,8 @@ class _MovesWithoutChange(SqliteStore):
 
 class _TimeRunsBackwards(Decider):
     def decide_time_us(self, case: Case, head: Head | None) -> int:
+        if isinstance(head, CollectionHead):
+            return super().decide_time_us(case, head)
         revision = 0 if head is None else head.revision
         return super().decide_time_us(case, None) - revision * 3_600_000_000
 

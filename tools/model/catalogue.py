@@ -124,6 +124,8 @@ _TRACES = "test_model_traces.py::"
 _DISCARD = "test_discard.py::"
 _DURABILITY = "test_durability.py::"
 _EFFECTS = "test_effects.py::"
+_CLAIM = "test_guest_claim.py::"
+_CLIENT = "reference_client/test_client_model_traces.py::"
 _STILL_ANSWERED = _DUPLICATES + "test_a_duplicate_is_answered_from_its_record_even_though"
 
 REMOVALS: tuple[Removal, ...] = (
@@ -218,7 +220,7 @@ REMOVALS: tuple[Removal, ...] = (
         "PURGED_IS_TRUE",
         "the same, when the skipped operation comes: it is lost",
         ("deciding/gap-deferred",),
-        checks=(_ORDER + "test_an_operation_before_its_turn_is_deferred",),
+        checks=(_TRACES + "test_an_operation_that_was_overtaken_is_not_lost_behind_the_one_that_overtook_it",),
         mutants=("accepts-a-gap",),
     ),
     Removal(
@@ -254,7 +256,8 @@ REMOVALS: tuple[Removal, ...] = (
         "NEVER_STUCK",
         "a key used twice is refused, and nothing recorded",
         ("deciding/key-reused", "deciding/rejection-advances"),
-        checks=(_ORDER + "test_a_key_used_twice_in_a_queue_is_rejected",),
+        checks=(_TRACES + "test_a_key_used_twice_costs_a_queue_nothing_but_the_second_use",),
+        mutants=("key-reuse-unrecorded",),
     ),
     Removal(
         "RECORDS_BY_SEQUENCE",
@@ -262,7 +265,8 @@ REMOVALS: tuple[Removal, ...] = (
         "REFUSED_IS_TRUE",
         "records are kept by key: a key used twice overwrites the first",
         ("deciding/replay-verbatim", "deciding/key-reused"),
-        checks=(_ORDER + "test_a_key_used_twice_in_a_queue_is_rejected",),
+        checks=(_TRACES + "test_a_key_used_twice_costs_a_queue_nothing_but_the_second_use",),
+        mutants=("records-kept-by-key",),
     ),
     Removal(
         "REPLAY_VERBATIM",
@@ -393,7 +397,7 @@ REMOVALS: tuple[Removal, ...] = (
         "IN_ORDER",
         "the previous key is not compared with the last decided one",
         ("deciding/chain-checked",),
-        checks=(_ORDER + "test_a_copied_queue_does_not_go_on_behind_the_queue_it_was_copied_from",),
+        checks=(_TRACES + "test_a_copy_is_told_by_its_second_operation_while_its_first_is_still_on_its_way",),
         mutants=("ignores-the-key-chain",),
     ),
     Removal(
@@ -411,7 +415,7 @@ REMOVALS: tuple[Removal, ...] = (
         "APPLIED_IS_TRUE",
         "duplicates are told by their key, whatever the payload",
         ("deciding/payload-mismatch",),
-        checks=(_DUPLICATES + "test_the_recorded_key_with_another_payload_is_a_conflict[quantity]",),
+        checks=(_TRACES + "test_of_three_copies_of_a_queue_each_intent_is_applied_once_or_in_conflict",),
         mutants=("no-payload-check-on-duplicates",),
     ),
     Removal(
@@ -420,7 +424,7 @@ REMOVALS: tuple[Removal, ...] = (
         "REFUSED_IS_TRUE",
         "a conflict takes over the record",
         ("deciding/conflict-unrecorded",),
-        checks=(_RECORDING + "test_conflicts_behind_the_watermark_leave_no_trace",),
+        checks=(_TRACES + "test_of_three_copies_of_a_queue_each_intent_is_applied_once_or_in_conflict",),
         mutants=("conflict-overwrites-record",),
     ),
     Removal(
@@ -429,10 +433,7 @@ REMOVALS: tuple[Removal, ...] = (
         "AT_MOST_ONCE",
         "after a conflict the client itself issues the rest again",
         ("client/conflict-stops",),
-        tests=(
-            "reference_client/test_client_conflicts.py::"
-            "test_what_remains_is_asked_for_again_only_when_the_shopper_says_so",
-        ),
+        tests=(_CLIENT + "test_of_three_copies_that_run_into_a_conflict_none_issues_again_what_the_others_hold_too",),
     ),
     Removal(
         "NEVER_SENT_STOPS",
@@ -440,9 +441,7 @@ REMOVALS: tuple[Removal, ...] = (
         "AT_MOST_ONCE",
         "after a conflict it issues again what carries no mark of having been sent",
         ("client/conflict-stops",),
-        tests=(
-            "reference_client/test_client_conflicts.py::test_a_conflict_halts_the_queue_and_sends_nothing_more_of_it",
-        ),
+        tests=(_CLIENT + "test_of_three_copies_that_run_into_a_conflict_none_issues_again_what_the_others_hold_too",),
     ),
     Removal(
         "IMMUTABLE_ONCE_SENT",
@@ -451,8 +450,7 @@ REMOVALS: tuple[Removal, ...] = (
         "the client changes an operation that it has sent",
         ("client/immutable-once-sent",),
         tests=(
-            "reference_client/test_client_exactly_once.py::"
-            "test_every_intent_is_settled_exactly_once_whatever_the_network_and_crashes_do",
+            _CLIENT + "test_an_operation_leaves_as_the_same_message_every_time_whatever_the_shopper_does_meanwhile",
         ),
     ),
     # ---- restored store
@@ -462,7 +460,7 @@ REMOVALS: tuple[Removal, ...] = (
         "NOTHING_LOST",
         "a restored store keeps its id; the client still watches for a watermark that falls",
         ("store/new-id-after-restore",),
-        checks=("test_store.py::test_a_restored_store_takes_an_id_it_never_had",),
+        checks=(_TRACES + "test_a_late_duplicate_is_not_decided_in_the_place_of_what_a_restore_lost",),
         mutants=("restored-store-keeps-its-id",),
     ),
     Removal(
@@ -471,7 +469,7 @@ REMOVALS: tuple[Removal, ...] = (
         "AT_MOST_ONCE",
         "the store is named in answers only: late requests for the old one are decided by the new one",
         ("store/changed-refused",),
-        checks=("test_store.py::test_requests_for_another_store_are_refused",),
+        checks=(_TRACES + "test_a_request_of_the_lost_time_is_not_decided_beside_its_successor",),
         mutants=("store-id-unchecked",),
     ),
     Removal(
@@ -480,10 +478,7 @@ REMOVALS: tuple[Removal, ...] = (
         "AT_MOST_ONCE",
         "the client submits before it has seen which store it speaks to",
         ("client/principal-bound",),
-        tests=(
-            "reference_client/test_client_sync_machine.py::"
-            "test_a_server_that_names_no_store_or_principal_is_not_trusted_with_anything",
-        ),
+        tests=(_CLIENT + "test_the_first_thing_ever_submitted_names_the_store_already",),
     ),
     Removal(
         "LOOK_UP_FIRST",
@@ -557,10 +552,7 @@ REMOVALS: tuple[Removal, ...] = (
         "CANCELLED_IS_TRUE",
         "the client matches answers by their sequence alone",
         ("client/match-by-key-and-sequence",),
-        tests=(
-            "reference_client/test_client_sync_machine.py::"
-            "test_an_answer_under_another_key_or_sequence_settles_nothing",
-        ),
+        tests=(_CLIENT + "test_an_answer_to_the_original_is_not_read_as_one_to_its_discard",),
     ),
     Removal(
         "SENT_MARK_FIRST",
@@ -568,10 +560,7 @@ REMOVALS: tuple[Removal, ...] = (
         "CANCELLED_IS_TRUE",
         "the mark is written after sending, and a cancel of what carries none is believed at once",
         ("client/sent-marked-first",),
-        tests=(
-            "reference_client/test_client_sync_machine.py::"
-            "test_the_binding_and_the_mark_are_on_disk_before_anything_is_sent",
-        ),
+        tests=(_CLIENT + "test_a_device_that_dies_between_the_mark_and_the_answer_knows_that_it_may_have_sent",),
     ),
     Removal(
         "DEFERRED_IN_DOUBT",
@@ -579,7 +568,7 @@ REMOVALS: tuple[Removal, ...] = (
         "CANCELLED_IS_TRUE",
         "DEFERRED is read as: certainly not applied",
         ("client/deferred-is-no-denial",),
-        tests=("reference_client/test_client_discards.py::test_a_discard_gives_up_what_the_server_keeps_putting_off",),
+        tests=(_CLIENT + "test_a_deferral_says_nothing_about_the_attempt_before_it",),
     ),
     Removal(
         "CANCEL_BY_DISCARD",
@@ -587,10 +576,7 @@ REMOVALS: tuple[Removal, ...] = (
         "CANCELLED_IS_TRUE",
         "a cancel is believed before the server has answered it",
         ("client/cancel-by-discard",),
-        tests=(
-            "reference_client/test_client_discards.py::"
-            "test_a_discard_made_while_the_original_is_on_its_way_settles_as_the_server_says",
-        ),
+        tests=(_CLIENT + "test_a_cancel_holds_when_the_server_has_answered_it_and_not_before",),
     ),
     # ---- guest claim
     Removal(
@@ -608,6 +594,7 @@ REMOVALS: tuple[Removal, ...] = (
         "AT_MOST_ONCE",
         "a claim deletes the guest, with the records of its queue",
         ("claim/guest-replays",),
+        checks=(_CLAIM + "test_an_add_with_a_lost_answer_is_in_the_cart_once[decided before the claim]",),
     ),
     Removal(
         "GUEST_CLOSED",
@@ -615,6 +602,7 @@ REMOVALS: tuple[Removal, ...] = (
         "NOTHING_LOST",
         "a claimed guest goes on filling a cart that nobody sees",
         ("claim/guest-closed",),
+        checks=(_CLAIM + "test_the_guest_decides_nothing_new",),
     ),
     Removal(
         "CLAIM_ONE_COMMIT",
@@ -622,6 +610,7 @@ REMOVALS: tuple[Removal, ...] = (
         "NOTHING_LOST",
         "the lines are taken over first, the guest is closed after that",
         ("claim/one-commit",),
+        checks=(_CLAIM + "test_an_add_of_the_guest_that_races_the_claim_is_taken_over_or_never_applied",),
     ),
     Removal(
         "CLAIM_IDEMPOTENT",
@@ -629,6 +618,7 @@ REMOVALS: tuple[Removal, ...] = (
         "AT_MOST_ONCE",
         "a second claim of the same cart adds its lines again",
         ("claim/idempotent",),
+        checks=(_CLAIM + "test_a_second_claim_by_the_same_account_adds_nothing",),
     ),
     Removal(
         "CLAIM_SETTLES_FIRST",
@@ -636,5 +626,6 @@ REMOVALS: tuple[Removal, ...] = (
         "AT_MOST_ONCE",
         "after a claim the client moves what is unconfirmed without settling it as the guest",
         ("client/claim-settles-first",),
+        checks=(_CLAIM + "test_an_add_with_a_lost_answer_is_in_the_cart_once[decided before the claim]",),
     ),
 )

@@ -5,14 +5,17 @@ from __future__ import annotations
 import difflib
 
 from conformance.mutants import (
+    addresses,
     answers,
     carts,
     compat,
     coupon_pricing,
     coupons,
+    credentials,
     discards,
     duplicates,
     durability,
+    hostile,
     identity,
     limits,
     line_order,
@@ -28,6 +31,8 @@ from conformance.mutants import (
     revisions,
     stock,
     streams,
+    watching,
+    wishlists,
 )
 from conformance.mutants.mutant import Mutant
 
@@ -52,9 +57,14 @@ CATALOGUE: tuple[Mutant, ...] = (
     *streams.MUTANTS,
     *coupons.MUTANTS,
     *coupon_pricing.MUTANTS,
+    *wishlists.MUTANTS,
     *compat.MUTANTS,
     *merges.MUTANTS,
     *limits.MUTANTS,
+    *watching.MUTANTS,
+    *credentials.MUTANTS,
+    *hostile.MUTANTS,
+    *addresses.MUTANTS,
 )
 
 

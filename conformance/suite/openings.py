@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cartsync.v1 import operation_pb2, outcome_pb2
 
+from conformance.exceptions import NotTestableError
 from conformance.wire import Device, Story
 
 
@@ -13,6 +14,13 @@ def put_in_cart(
     """Add to the device's cart and return the operation with its outcome; a refusal counts against cart/add-adds."""
     operation = device.add(sku, quantity, price=price, currency=currency)
     return operation, story.expect_applied(device.submit(operation).only, slug="cart/add-adds")
+
+
+def needs_coupons(story: Story, count: int) -> None:
+    """Raise NotTestableError unless a cart of this server has room for so many coupons."""
+    most = story.policy.max_coupon_count
+    if most < count:
+        raise NotTestableError(f"a cart has room for {most} coupons, and this check needs {count}")
 
 
 def twin_of(story: Story, device: Device, name: str = "twin") -> Device:

@@ -9,7 +9,7 @@ import pytest
 from cartsync.v1 import cart_pb2
 
 from conformance.suite.marks import requirement
-from conformance.suite.openings import put_in_cart
+from conformance.suite.openings import needs_coupons, put_in_cart
 from conformance.wire import Device, Story
 
 Q = cart_pb2.COUPON_STANDING_QUALIFIES
@@ -35,6 +35,7 @@ def test_an_amount_takes_off_what_it_says_or_what_there_is(story: Story, amount:
         (3, 3_333),
         (1, 9_999),
         (12_345, 1),
+        (100, 2_900),  # 28.999… where a fraction of 0.29 is taken in floating point
         (777, 10_000),
         (0, 500),
     ],
@@ -47,23 +48,30 @@ def test_a_share_is_rounded_down_to_the_minor_unit(story: Story, subtotal: int, 
 
 
 @requirement("coupons/share-off")
-def test_a_share_of_a_very_large_subtotal_is_exact(story: Story) -> None:
-    """Puts shares on a cart whose subtotal times basis points passes 2^63."""
-    price = 99_999_999_999
-    tea = story.sku("gold", price=price)
+@pytest.mark.parametrize("basis_points", [9_999, 3_333, 10_000])
+def test_a_share_of_a_very_large_subtotal_is_exact(story: Story, basis_points: int) -> None:
+    """Puts a share on a cart whose subtotal times basis points passes 2^63, as far as the limits let it."""
+    price, quantity = 99_999_999_999, story.policy.max_line_quantity
+    line_count = min(story.policy.max_line_count, 2**63 // (basis_points * quantity * price) + 1)
     phone = story.device()
-    quantity = min(99, story.policy.max_line_quantity)
-    put_in_cart(story, phone, tea, quantity, price=price)
-    more = story.sku("silver", price=price - 1)
-    put_in_cart(story, phone, more, quantity, price=price - 1)
-    subtotal = quantity * (2 * price - 1)
-    _apply(story, phone, "share", basis_points=9_999)
-    _expect_coupons(story, phone.cart(), [(Q, subtotal * 9_999 // 10_000)], slug="coupons/share-off")
+    skus = [story.sku(f"gold{number}", price - number) for number in range(line_count)]
+    size = min(story.policy.max_submission_operation_count, 100)
+    for start in range(0, line_count, size):
+        numbered = range(start, min(start + size, line_count))
+        adds = [phone.add(skus[number], quantity, price=price - number) for number in numbered]
+        for result in phone.submit(*adds).results:
+            story.expect_applied(result, slug="cart/add-adds")
+    subtotal = quantity * sum(price - number for number in range(line_count))
+    _apply(story, phone, "share", basis_points=basis_points)
+    due = subtotal * basis_points // 10_000
+    _expect_coupons(story, phone.cart(), [(Q, due)], slug="coupons/share-off")
+    _expect_totals(story, phone.cart(), subtotal, due)
 
 
 @requirement("coupons/share-off")
 def test_every_share_is_of_the_whole_subtotal(story: Story) -> None:
     """Puts two shares and an amount on a cart: no share is of what others left."""
+    needs_coupons(story, 3)
     phone = _cart(story, 1_001)
     _apply(story, phone, "amount", amount=500)
     _apply(story, phone, "first", basis_points=1_000)
@@ -74,6 +82,7 @@ def test_every_share_is_of_the_whole_subtotal(story: Story) -> None:
 @requirement("coupons/totals", "coupons/share-off")
 def test_coupons_together_never_take_more_than_there_is(story: Story) -> None:
     """Puts on more than the subtotal: each takes at most what those before it left, the total is 0."""
+    needs_coupons(story, 3)
     phone = _cart(story, 1_000)
     _apply(story, phone, "most", basis_points=7_000)
     _apply(story, phone, "rest", amount=500)
@@ -86,6 +95,7 @@ def test_coupons_together_never_take_more_than_there_is(story: Story) -> None:
 @requirement("coupons/totals")
 def test_the_total_is_the_subtotal_less_the_discounts(story: Story) -> None:
     """Reads a cart without coupons, with two, and after one was removed."""
+    needs_coupons(story, 2)
     phone = _cart(story, 2_345)
     cart = phone.cart()
     story.expect(not cart.HasField("discount_total"), "a cart without coupons has a discount total", observed=cart)
@@ -133,6 +143,16 @@ def test_the_minimum_is_met_when_it_is_reached(story: Story) -> None:
     _expect_coupons(story, phone.cart(), [(Q, 100)], slug="coupons/minimum")
     story.expect_applied(phone.submit(phone.remove(tea)).only, slug="cart/remove-removes")
     story.expect(len(phone.cart().coupons) == 1, "a coupon left the cart with its lines")
+
+
+@requirement("coupons/minimum")
+def test_the_minimum_is_one_of_the_whole_subtotal(story: Story) -> None:
+    """Puts a coupon with a minimum behind one that takes most of the subtotal off."""
+    needs_coupons(story, 2)
+    phone = _cart(story, 1_000)
+    _apply(story, phone, "most", amount=900)
+    _apply(story, phone, "minimum", amount=50, minimum=1_000)
+    _expect_coupons(story, phone.cart(), [(Q, 900), (Q, 50)], slug="coupons/minimum")
 
 
 @requirement("coupons/standing-current")
@@ -197,6 +217,7 @@ def test_of_several_standings_the_first_is_told(story: Story) -> None:
 @requirement("coupons/ineligible-takes-nothing")
 def test_a_coupon_that_no_longer_qualifies_takes_nothing_and_stays(story: Story) -> None:
     """Ends the first of two promotions: its coupon stays, at 0, and the other one takes what it took."""
+    needs_coupons(story, 2)
     phone = _cart(story, 1_000)
     first = _apply(story, phone, "first", amount=800)
     _apply(story, phone, "second", amount=500)
@@ -211,12 +232,16 @@ def test_a_coupon_that_no_longer_qualifies_takes_nothing_and_stays(story: Story)
 
 @requirement("coupons/standing-current")
 def test_a_coupon_that_turned_not_stackable_takes_nothing_beside_others(story: Story) -> None:
-    """Makes one of two promotions suffer no other: only that one steps back; alone it is good again."""
+    """Makes one of two promotions suffer no other: it steps back, even if the other takes nothing; alone it is good."""
+    needs_coupons(story, 2)
     phone = _cart(story, 1_000)
     first, second = _apply(story, phone, "first", amount=100), _apply(story, phone, "second", amount=50)
     story.shop.promotion(first, amount=100, stackable=False)
     due = [(cart_pb2.COUPON_STANDING_NOT_STACKABLE, 0), (Q, 50)]
     _expect_coupons(story, phone.cart(), due, slug="coupons/standing-current")
+    story.shop.promotion(second, amount=50, minimum=1_001)
+    idle = [(cart_pb2.COUPON_STANDING_NOT_STACKABLE, 0), (cart_pb2.COUPON_STANDING_MINIMUM_NOT_MET, 0)]
+    _expect_coupons(story, phone.cart(), idle, slug="coupons/standing-current")
     story.expect_applied(phone.submit(phone.remove_coupon(second)).only, slug="coupons/remove")
     _expect_coupons(story, phone.cart(), [(Q, 100)], slug="coupons/standing-current")
 
@@ -224,6 +249,7 @@ def test_a_coupon_that_turned_not_stackable_takes_nothing_beside_others(story: S
 @requirement("coupons/snapshot-shows-all")
 def test_every_coupon_is_shown_once_in_order_beside_replayed_outcomes_too(story: Story) -> None:
     """Reads a cart with three coupons, one of them withdrawn, again and again, between duplicates."""
+    needs_coupons(story, 3)
     phone = _cart(story, 1_000)
     codes = [_apply(story, phone, name, amount=10) for name in ("c", "a", "b")]
     story.shop.promotion(codes[1], amount=10, withdrawn=True)
@@ -257,6 +283,13 @@ def _expect_coupons(
     slug: str | None = None,
 ) -> None:
     observed = [(coupon.standing, coupon.discount.minor_units) for coupon in cart.coupons]
+    story.expect(
+        all(discount == 0 for standing, discount in observed if standing != Q),
+        "a coupon takes something off that does not qualify",
+        expected=[_told(*pair) for pair in due],
+        observed=[_told(*pair) for pair in observed],
+        slug="coupons/ineligible-takes-nothing",
+    )
     story.expect(
         observed == list(due),
         "coupons stand otherwise, or take off something else, than is due",

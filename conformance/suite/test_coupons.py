@@ -10,7 +10,7 @@ from cartsync.v1 import cart_pb2, outcome_pb2, reason_pb2
 
 from conformance.suite.evidence import expect_undecided
 from conformance.suite.marks import requirement
-from conformance.suite.openings import put_in_cart
+from conformance.suite.openings import needs_coupons, put_in_cart
 from conformance.suite.races import answer, held, overtake
 from conformance.wire import Device, Story
 
@@ -18,7 +18,7 @@ from conformance.wire import Device, Story
 @requirement("coupons/apply")
 def test_coupons_stand_on_the_cart_in_the_order_they_were_applied(story: Story) -> None:
     """Applies three coupons whose codes do not ascend: each is a change, and each stands behind those before."""
-    phone, _ = _cart(story)
+    phone, _ = _cart(story, room=3)
     codes = [_code(story, name) for name in ("zeta", "alpha", "mid")]
     revisions = [_applied(story, phone, code).revision for code in codes]
     story.expect(revisions == sorted(set(revisions)), "coupons do not change the cart one by one", observed=revisions)
@@ -81,6 +81,19 @@ def test_codes_are_compared_exactly(story: Story) -> None:
     _applied(story, phone, good, slug="coupons/unknown")
 
 
+@requirement("coupons/unknown")
+def test_a_coupon_that_was_withdrawn_is_unknown_until_it_is_back(story: Story) -> None:
+    """Applies a coupon and takes it off again, withdraws it, and brings it back."""
+    phone, _ = _cart(story)
+    code = _code(story, "tea")
+    _applied(story, phone, code)
+    story.expect_applied(phone.submit(phone.remove_coupon(code)).only, slug="coupons/remove")
+    story.shop.promotion(code, amount=10, withdrawn=True)
+    story.expect_refused(phone.submit(phone.apply_coupon(code)).only, reason_pb2.REASON_COUPON_UNKNOWN)
+    story.shop.promotion(code, amount=10)
+    _applied(story, phone, code, slug="coupons/unknown")
+
+
 @requirement("coupons/start-and-end")
 def test_a_coupon_is_good_from_its_start_until_its_end(story: Story) -> None:
     """Applies a coupon before its start, at it, and at its end, by the server's clock."""
@@ -111,7 +124,7 @@ def test_it_is_the_servers_clock_that_counts(story: Story) -> None:
 @requirement("coupons/eligible-principals")
 def test_a_coupon_for_others_is_not_for_this_one(story: Story) -> None:
     """Applies a coupon that is for another principal, one for both, and one for all."""
-    phone, _ = _cart(story)
+    phone, _ = _cart(story, room=2)
     other = f"{story.principal_name[:40]}-other"
     stranger = story.device("stranger", principal=other)
     put_in_cart(story, stranger, story.sku("mug"), 1)
@@ -154,9 +167,22 @@ def test_a_coupon_that_is_good_once_is_on_one_cart(story: Story) -> None:
 
 
 @requirement("coupons/once-per-principal")
+def test_a_coupon_that_became_good_once_is_on_no_further_cart(story: Story) -> None:
+    """Applies a coupon while it may be on several carts, and to another cart when it is good once by then."""
+    phone, tea = _cart(story)
+    story.expect_applied(phone.submit(phone.add(tea, 1, cart_id="second")).only, slug="cart/add-adds")
+    code = _code(story, "once")
+    _applied(story, phone, code)
+    story.shop.promotion(code, amount=10, once=True)
+    second = phone.apply_coupon(code, cart_id="second")
+    story.expect_refused(phone.submit(second).only, reason_pb2.REASON_COUPON_ALREADY_USED)
+    _expect_codes(story, phone.cart(), [code], slug="coupons/once-per-principal")
+
+
+@requirement("coupons/once-per-principal")
 def test_another_principal_may_use_a_coupon_that_is_good_once(story: Story) -> None:
     """Applies such a coupon by two principals, and one without that limit on two carts of one."""
-    phone, tea = _cart(story)
+    phone, tea = _cart(story, room=2)
     stranger = story.device("stranger", principal=f"{story.principal_name[:40]}-other")
     put_in_cart(story, stranger, tea, 1)
     code, free = _code(story, "once", once=True), _code(story, "free")
@@ -186,7 +212,7 @@ def test_two_carts_raced_get_a_coupon_that_is_good_once_once(story: Story) -> No
 @requirement("coupons/stackable")
 def test_a_coupon_that_suffers_no_other_stays_alone(story: Story) -> None:
     """Applies such a coupon beside another, and another beside such a one."""
-    phone, tea = _cart(story)
+    phone, tea = _cart(story, room=2)
     plain, alone = _code(story, "plain"), _code(story, "alone", stackable=False)
     _applied(story, phone, plain)
     story.expect_refused(phone.submit(phone.apply_coupon(alone)).only, reason_pb2.REASON_COUPON_NOT_STACKABLE)
@@ -195,6 +221,17 @@ def test_a_coupon_that_suffers_no_other_stays_alone(story: Story) -> None:
     _applied(story, other, alone, slug="coupons/stackable")
     story.expect_refused(other.submit(other.apply_coupon(plain)).only, reason_pb2.REASON_COUPON_NOT_STACKABLE)
     _applied(story, phone, _code(story, "second"), slug="coupons/stackable")
+
+
+@requirement("coupons/stackable")
+def test_a_withdrawn_coupon_stands_in_nobodys_way(story: Story) -> None:
+    """Withdraws a coupon that suffered no other, while it is on the cart, and applies another beside it."""
+    phone, _ = _cart(story, room=2)
+    gone, other = _code(story, "gone", stackable=False), _code(story, "other")
+    _applied(story, phone, gone)
+    story.shop.promotion(gone, amount=10, stackable=False, withdrawn=True)
+    _applied(story, phone, other, slug="coupons/stackable")
+    _expect_codes(story, phone.cart(), [gone, other], slug="coupons/stackable")
 
 
 @requirement("coupons/limit")
@@ -215,7 +252,7 @@ def test_a_cart_has_room_for_so_many_coupons(story: Story) -> None:
 @requirement("coupons/remove")
 def test_a_removed_coupon_is_gone(story: Story) -> None:
     """Lets another device remove one of two coupons; removing it again, or one that never was, changes nothing."""
-    phone, _ = _cart(story)
+    phone, _ = _cart(story, room=2)
     tablet = story.device("tablet")
     first, second = _code(story, "first"), _code(story, "second")
     for code in (first, second):
@@ -265,8 +302,28 @@ def test_a_coupon_waits_for_the_promotions(story: Story) -> None:
     story.expect_refused(phone.submit(operation).only, reason_pb2.REASON_COUPON_EXPIRED)
 
 
-def _cart(story: Story) -> tuple[Device, str]:
-    """A device with two of a product, at 1,000 each, in its cart; and the product."""
+@requirement("coupons/backend")
+@pytest.mark.parametrize("cart", ["none", "closed", "with it"])
+def test_a_coupon_waits_for_the_promotions_whatever_the_cart_is(story: Story, cart: str) -> None:
+    """Applies a coupon, while the promotions cannot be reached, to a cart for which it would be rejected anyway."""
+    code = _code(story, "tea")
+    phone = story.device()
+    if cart != "none":
+        put_in_cart(story, phone, story.sku(), 2)
+    if cart == "closed":
+        story.shop.close_cart(phone.cart_id)
+    elif cart == "with it":
+        _applied(story, phone, code)
+    operation = phone.apply_coupon(code)
+    story.shop.backend(available=False)
+    story.expect_refused(phone.submit(operation).only, reason_pb2.REASON_BACKEND_UNAVAILABLE)
+    story.shop.backend(available=True)
+    expect_undecided(story, phone, operation)
+
+
+def _cart(story: Story, *, room: int = 1) -> tuple[Device, str]:
+    """A device with two of a product, at 1,000 each, in its cart, with room for some coupons; and the product."""
+    needs_coupons(story, room)
     tea = story.sku("tea", price=1_000)
     phone = story.device()
     put_in_cart(story, phone, tea, 2, price=1_000)

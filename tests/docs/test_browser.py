@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.site.browser import BrowserMissingError, chromium
+from tools.site.browser import BrowserError, check_in_browser, chromium
 
 
 def program(folder: Path, name: str) -> Path:
@@ -20,8 +20,16 @@ def program(folder: Path, name: str) -> Path:
 def test_without_a_browser_it_is_said_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CHROMIUM", raising=False)
-    with pytest.raises(BrowserMissingError, match="apt-get install -y --no-install-recommends chromium"):
+    with pytest.raises(BrowserError, match="apt-get install -y --no-install-recommends chromium"):
         chromium()
+
+
+def test_a_browser_that_does_not_start_is_told_in_its_own_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHROMIUM", str(program(tmp_path, "no-browser")))
+    with pytest.raises(BrowserError, match="no-browser failed: "):
+        check_in_browser(tmp_path)
 
 
 def test_the_browser_on_the_path_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,5 +44,5 @@ def test_a_browser_that_is_named_wins_and_has_to_be_there(tmp_path: Path, monkey
     monkeypatch.setenv("CHROMIUM", str(named))
     assert Path(chromium()) == named
     monkeypatch.setenv("CHROMIUM", str(tmp_path / "gone"))
-    with pytest.raises(BrowserMissingError, match="gone is no program"):
+    with pytest.raises(BrowserError, match="gone is no program"):
         chromium()

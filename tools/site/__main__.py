@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from tools.site.browser import BrowserMissingError, check_in_browser
+from tools.site.browser import BrowserError, check_in_browser
 from tools.site.building import SITE, BuildError, build
 from tools.site.links import broken_links_of_site
 
@@ -21,7 +21,7 @@ def main() -> int:
     arguments = parser.parse_args()
     try:
         problems = _build() if arguments.command == "build" else _check(arguments.screenshots)
-    except (BuildError, BrowserMissingError) as error:
+    except (BuildError, BrowserError) as error:
         print(error, file=sys.stderr)
         return 2
     for problem in problems:

@@ -17,6 +17,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 from playwright.sync_api import (
     Browser,
     ConsoleMessage,
+    Error,
     Locator,
     Page,
     Request,
@@ -38,7 +39,7 @@ FLAGS = (
     "--disable-sync",
 )
 TELEPHONE = 400  # pixels; the crawl looks at every page at this width
-_PATIENCE_MS = 15_000
+_PATIENCE_MS = 30_000
 _PICTURES = {
     "home": "index.html",
     "chapter": "spec/03-deciding.html",
@@ -49,8 +50,8 @@ _PICTURES = {
 _SIZES = {"wide": (1280, 900), "narrow": (TELEPHONE, 800)}
 
 
-class BrowserMissingError(Exception):
-    """There is no Chromium; the message says how to get one."""
+class BrowserError(Exception):
+    """There is no Chromium, and the message says how to get one; or it failed, and the message has its words."""
 
 
 @dataclass
@@ -65,11 +66,11 @@ class Seen:
 
 
 def chromium() -> str:
-    """Path of the browser: CHROMIUM in the environment, or the one on the path. Raises BrowserMissingError."""
+    """Path of the browser: CHROMIUM in the environment, or the one on the path. Raises BrowserError."""
     named = os.environ.get("CHROMIUM")
     found = shutil.which(named or "chromium") or (None if named else shutil.which("google-chrome"))
     if found is None:
-        raise BrowserMissingError(
+        raise BrowserError(
             f"{named} is no program"
             if named
             else "the site is checked in Chromium, which is not installed: `apt-get install -y --no-install-recommends "
@@ -83,21 +84,29 @@ def check_in_browser(site: Path, screenshots: Path | None = None) -> Seen:
 
     Wrong are: an error in the console, a request that fails or leaves the site's own origin, a link to a page or an
     anchor that is not there, a page that no other one leads to, a slug that search does not find, a page that is
-    wider than a telephone's screen.
+    wider than a telephone's screen. Raises BrowserError.
     """
-    with _served(site) as origin, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=list(FLAGS))
-        try:
-            crawl = _Crawl(browser, site, origin)
-            crawl.seen.browser = f"Chromium {browser.version}"
-            crawl.pages()
-            crawl.searches()
-            crawl.from_the_file_system()
-            if screenshots is not None:
-                crawl.pictures(screenshots)
-            return crawl.seen
-        finally:
-            browser.close()
+    program = chromium()
+    try:
+        with _served(site) as origin, sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+            try:
+                return _looked_at(browser, site, origin, screenshots)
+            finally:
+                browser.close()
+    except Error as error:
+        raise BrowserError(f"{program} failed: {error.message.strip().splitlines()[0]}") from error
+
+
+def _looked_at(browser: Browser, site: Path, origin: str, screenshots: Path | None) -> Seen:
+    crawl = _Crawl(browser, site, origin)
+    crawl.seen.browser = f"Chromium {browser.version}"
+    crawl.pages()
+    crawl.searches()
+    crawl.from_the_file_system()
+    if screenshots is not None:
+        crawl.pictures(screenshots)
+    return crawl.seen
 
 
 class _Crawl:

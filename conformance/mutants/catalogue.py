@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from conformance.mutants import (
+    address_edits,
     addresses,
     answers,
     carts,
@@ -65,6 +66,7 @@ CATALOGUE: tuple[Mutant, ...] = (
     *credentials.MUTANTS,
     *hostile.MUTANTS,
     *addresses.MUTANTS,
+    *address_edits.MUTANTS,
 )
 
 

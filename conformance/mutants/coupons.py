@@ -211,12 +211,12 @@ class _ForAnybody(CouponRules):
 
 
 class _ForOneOnly(CouponRules):
-    """Of the principals that a coupon is for it knows the first."""
+    """Of the principals that a coupon is for it knows one, another where there is another."""
 
     def not_eligible(self, case: CouponCase) -> Refused | None:
         if case.promotion is None or not case.promotion.eligible_principals:
             return None
-        first = frozenset(sorted(case.promotion.eligible_principals, key=len)[-1:])
+        first = frozenset([min(case.promotion.eligible_principals, key=lambda name: name == case.principal)])
         only = replace(case.promotion, eligible_principals=first)
         return super().not_eligible(replace(case, promotions={case.coupon_code: only}))
 

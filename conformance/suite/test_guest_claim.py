@@ -91,19 +91,23 @@ def test_every_line_of_the_guest_is_reported(story: Story) -> None:
 def test_a_sum_is_cut_to_what_the_stock_and_the_limits_allow(story: Story) -> None:
     """Claims lines whose sums are above the stock, above the line limit, above both, and below what is there."""
     most = story.policy.max_line_quantity
-    short, long, both, sunk = (story.sku(name) for name in ("a-short", "b-long", "c-both", "d-sunk"))
+    short, long, both, sunk, same = (story.sku(name) for name in ("a-short", "b-long", "c-both", "d-sunk", "e-same"))
     guest, phone = story.guest(), story.device()
     for sku in (short, both, sunk):
         put_in_cart(story, phone, sku, 4)
         put_in_cart(story, guest, sku, 3)
     put_in_cart(story, phone, long, most - 1)
     put_in_cart(story, guest, long, 3)
+    put_in_cart(story, phone, same, 1)
+    put_in_cart(story, guest, same, most)
     story.expect_applied(guest.submit(guest.set(both, most)).only, slug="cart/set-sets")
     story.shop.offer(short, 100, available=6)
     story.shop.offer(both, 100, available=most - 2)
     story.shop.offer(sunk, 100, available=2)
+    story.shop.offer(same, 100, available=most)
     outcome = _claimed(story, phone, guest.connection.claim_token())
-    story.expect_lines(phone.cart(), {short: 6, long: most, both: most - 2, sunk: 4}, slug="claim/limits")
+    due = {short: 6, long: most, both: most - 2, sunk: 4, same: most}
+    story.expect_lines(phone.cart(), due, slug="claim/limits")
     _expect_claimed_lines(
         story,
         outcome,
@@ -112,8 +116,43 @@ def test_a_sum_is_cut_to_what_the_stock_and_the_limits_allow(story: Story) -> No
             (long, 3, most - 1, most, "LINE_LIMIT_EXCEEDED"),
             (both, most, 4, most - 2, "INSUFFICIENT_INVENTORY"),
             (sunk, 3, 4, 4, "INSUFFICIENT_INVENTORY"),
+            (same, most, 1, most, "LINE_LIMIT_EXCEEDED"),
         ],
     )
+
+
+@requirement("claim/limits", "claim/lines-reported")
+def test_a_cart_takes_no_more_lines_than_it_has_room_for(story: Story) -> None:
+    """Claims two new lines and an old one into a cart with room for one line: the first SKU of the new ones gets it."""
+    most = story.policy.max_line_count
+    guest, phone = story.guest(), story.device()
+    old, first, second = (story.sku(name) for name in ("a-old", "b-first", "c-second"))
+    skus = [old, *(story.sku(f"line{number}") for number in range(most - 2))]
+    size = min(story.policy.max_submission_operation_count, 100)
+    for start in range(0, len(skus), size):
+        for result in phone.submit(*(phone.add(sku) for sku in skus[start : start + size])).results:
+            story.expect_applied(result, slug="limits/line-count")
+    for sku in (second, first, old):
+        put_in_cart(story, guest, sku, 2)
+    outcome = _claimed(story, phone, guest.connection.claim_token())
+    story.expect_lines(phone.cart(), {**dict.fromkeys(skus, 1), old: 3, first: 2}, slug="claim/limits")
+    _expect_claimed_lines(
+        story, outcome, [(old, 2, 1, 3, ""), (first, 2, 0, 2, ""), (second, 2, 0, 0, "LINE_LIMIT_EXCEEDED")]
+    )
+
+
+@requirement("claim/lines-reported")
+def test_of_several_limits_the_first_in_the_table_is_named(story: Story) -> None:
+    """Claims a line that is unlisted and in another currency, and one in another currency that is sold out."""
+    gone, dear = story.sku("a-gone"), story.sku("b-dear")
+    guest, phone = story.guest(), story.device()
+    for sku in (gone, dear):
+        put_in_cart(story, guest, sku, 2)
+    story.shop.offer(gone, 100, currency="EUR", listed=False)
+    story.shop.offer(dear, 100, currency="EUR", available=0)
+    claim = phone.claim(guest.connection.claim_token())
+    outcome = story.expect_applied(phone.submit(claim).only, changed=False, slug="claim/limits")
+    _expect_claimed_lines(story, outcome, [(gone, 2, 0, 0, "SKU_UNLISTED"), (dear, 2, 0, 0, "CURRENCY_MISMATCH")])
 
 
 @requirement("claim/limits", "claim/lines-reported")
@@ -337,14 +376,17 @@ def test_a_token_must_be_one_that_a_guest_was_given(story: Story) -> None:
     ]
     for wrong in forged:
         result = phone.submit(phone.claim(wrong)).only
+        story.expect(
+            phone.cart().revision == 0 and guest.cart().state == cart_pb2.CART_STATE_OPEN,
+            "a claim without a token of this server's moved something",
+            observed=result,
+            slug="security/claim-needs-token",
+        )
         story.expect_refused(result, R.REASON_CLAIM_TOKEN_INVALID, slug="claim/token-checked")
     guest_2 = story.guest("guest-2")
     for claimer in (guest, guest_2):
         result = claimer.submit(claimer.claim(token, cart_id="mine")).only
         story.expect_refused(result, R.REASON_CLAIM_TOKEN_INVALID, slug="claim/token-checked")
-    story.expect(
-        phone.cart().revision == 0, "a claim without a good token moved something", slug="security/claim-needs-token"
-    )
     story.expect_applied(guest.submit(guest.add(tea, 1)).only, slug="security/claim-needs-token")
     _claimed(story, phone, token)
 
@@ -422,7 +464,7 @@ def test_a_claim_makes_the_cart_when_a_line_goes_into_it(story: Story) -> None:
 
 @requirement("claim/backend")
 def test_a_claim_waits_for_the_catalogue(story: Story) -> None:
-    """Claims while the backing services are unreachable, a good and a forged token: deferred, nothing done."""
+    """Claims while the backing services are unreachable: deferred, and neither guest nor cart is touched."""
     tea = story.sku()
     guest, phone = story.guest(), story.device()
     put_in_cart(story, guest, tea, 2)
@@ -435,6 +477,25 @@ def test_a_claim_waits_for_the_catalogue(story: Story) -> None:
     story.shop.backend(available=True)
     story.expect_applied(phone.submit(claim).only)
     story.expect_lines(phone.cart(), {tea: 3})
+
+
+@requirement("claim/backend")
+@pytest.mark.parametrize("trouble", ["a forged token", "a closed cart", "nothing to take"])
+def test_a_claim_waits_for_the_catalogue_whatever_it_is(story: Story, trouble: str) -> None:
+    """Claims, while the backing services are unreachable, what needs no catalogue to be decided: deferred."""
+    tea = story.sku()
+    guest, phone = story.guest(), story.device()
+    if trouble != "nothing to take":
+        put_in_cart(story, guest, tea, 2)
+    if trouble == "a closed cart":
+        put_in_cart(story, phone, tea, 1)
+        story.shop.close_cart(phone.cart_id)
+    token = "token" if trouble == "a forged token" else guest.connection.claim_token()
+    claim = phone.claim(token)
+    story.shop.backend(available=False)
+    story.expect_refused(phone.submit(claim).only, R.REASON_BACKEND_UNAVAILABLE)
+    story.shop.backend(available=True)
+    story.expect_applied(guest.submit(guest.add(tea, 1)).only)
 
 
 @requirement("claim/survives-crash")

@@ -10,11 +10,12 @@ import pytest
 from cartsync.v1 import operation_pb2, outcome_pb2, reason_pb2, wishlist_pb2
 
 from conformance.suite.marks import requirement
-from conformance.suite.openings import put_in_cart
+from conformance.suite.openings import put_in_cart, twin_of
 from conformance.suite.races import answer, held, overtake, read_beside
 from conformance.wire import Device, Story
 
 BATCH = 100
+MOST_ON_A_PAGE = 200
 
 
 @requirement("wishlist/add")
@@ -285,8 +286,34 @@ def test_the_list_and_the_watermark_are_of_one_instant(story: Story) -> None:
     )
 
 
+@requirement("wishlist/atomic")
+def test_lists_read_while_wishes_come_in_are_of_one_instant(story: Story) -> None:
+    """Reads wishlist and watermark over and over while wishes come in: always as many entries as are decided."""
+    phone = story.device()
+    reader = twin_of(story, phone, "reader")
+    names = iter(_names(story, 36))
+    for _ in range(12):
+        pending = [phone.submit_later(*(phone.wish(next(names)) for _ in range(size))) for size in (1, 2)]
+        while True:
+            finished = all(call.done() for call in pending)
+            page = reader.wishlist_page(MOST_ON_A_PAGE)
+            count, watermark = len(page.entries), page.queue.decided_through_sequence
+            story.expect(
+                count == watermark or bool(page.next_page_token),
+                "the wishlist and the watermark are of different instants",
+                expected=f"{watermark} entries at watermark {watermark}",
+                observed=f"{count} entries",
+            )
+            if finished:
+                break
+        for call in pending:
+            answer(call)
+        phone.submit(*phone.log[-2:])  # an overtaken submission was a gap
+
+
 def _names(story: Story, count: int) -> list[str]:
-    return [f"wish-{number:04}-{story.tag}" for number in range(count)]
+    """As many SKUs, in an order that is not theirs."""
+    return [f"wish-{(number * 7_919 + 5_000) % 10_007:05}-{story.tag}" for number in range(count)]
 
 
 def _wish(story: Story, device: Device, name: str, *, slug: str = "wishlist/add") -> outcome_pb2.Outcome:

@@ -229,6 +229,28 @@ class _ForSimilarNames(CouponRules):
         return None if any(case.principal in name for name in names) else super().not_eligible(case)
 
 
+class _ForTheBeginningOfAName(CouponRules):
+    """A coupon is for whoever's name begins with a name it is for, in any letter case."""
+
+    def not_eligible(self, case: CouponCase) -> Refused | None:
+        names = case.promotion.eligible_principals if case.promotion is not None else frozenset()
+        name = case.principal.casefold()
+        return None if any(name.startswith(begun.casefold()) for begun in names) else super().not_eligible(case)
+
+
+class _UsesOfOnceOnly(Decider):
+    """Remembers where a coupon is only while it is good once."""
+
+    def coupon_rules(self, case: Case) -> Answer | None:
+        answer = super().coupon_rules(case)
+        promotion = self._coupon_case(case).promotion
+        if not isinstance(answer, Applied) or promotion is None or promotion.one_per_principal:
+            return answer
+        uses = uses_of(case.intent.coupon_code)
+        entries = {name: entry for name, entry in answer.writes.entries.items() if name[0] != uses}
+        return replace(answer, writes=replace(answer.writes, collections={}, entries=entries))
+
+
 class _AnyCurrency(CouponRules):
     def currency_mismatch(self, case: CouponCase) -> Refused | None:
         return None
@@ -672,6 +694,13 @@ MUTANTS = (
         _ruled(_ForSimilarNames),
     ),
     Mutant(
+        "coupon-for-the-beginning-of-a-name",
+        "Applies a coupon that is for a principal whose name is the beginning of this one's.",
+        ("coupons/eligible-principals",),
+        "decider",
+        _ruled(_ForTheBeginningOfAName),
+    ),
+    Mutant(
         "coupon-in-any-currency",
         "Applies coupons in another currency than the cart's.",
         ("coupons/currency",),
@@ -701,6 +730,13 @@ MUTANTS = (
         ("coupons/once-per-principal",),
         "decider",
         _ruled(_AsOftenAsYouLike),
+    ),
+    Mutant(
+        "coupon-uses-of-then",
+        "Does not know on which carts a coupon is that became good once later.",
+        ("coupons/once-per-principal",),
+        "decider",
+        _UsesOfOnceOnly,
     ),
     Mutant(
         "every-coupon-once",

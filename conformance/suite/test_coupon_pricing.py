@@ -161,7 +161,7 @@ def test_a_standing_is_that_of_now(story: Story) -> None:
     phone = _cart(story, 2_000)
     code = _apply(story, phone, "tea", amount=100)
     now = story.shop.now()
-    other = f"{story.principal_name[:40]}-other"
+    other = f"other-{story.tag}"
     hour = timedelta(hours=1)
     cases: Sequence[tuple[dict[str, object], cart_pb2.CouponStanding.ValueType]] = (
         ({"withdrawn": True}, cart_pb2.COUPON_STANDING_WITHDRAWN),
@@ -201,7 +201,7 @@ def test_of_several_standings_the_first_is_told(story: Story) -> None:
     phone = _cart(story, 2_000)
     code = _apply(story, phone, "tea", amount=100)
     now, hour = story.shop.now(), timedelta(hours=1)
-    other = f"{story.principal_name[:40]}-other"
+    other = f"other-{story.tag}"
     everything: dict[str, object] = {"minimum": 9_999, "currency": "EUR", "eligible": [other], "end": now - hour}
     for left_out, standing in (
         ("", cart_pb2.COUPON_STANDING_EXPIRED),

@@ -125,7 +125,7 @@ def test_it_is_the_servers_clock_that_counts(story: Story) -> None:
 def test_a_coupon_for_others_is_not_for_this_one(story: Story) -> None:
     """Applies a coupon that is for another principal, one for both, and one for all."""
     phone, _ = _cart(story, room=2)
-    other = f"{story.principal_name[:40]}-other"
+    other = f"other-{story.tag}"
     stranger = story.device("stranger", principal=other)
     put_in_cart(story, stranger, story.sku("mug"), 1)
     theirs, both = (
@@ -136,6 +136,17 @@ def test_a_coupon_for_others_is_not_for_this_one(story: Story) -> None:
     _applied(story, phone, both, slug="coupons/eligible-principals")
     _applied(story, stranger, theirs, slug="coupons/eligible-principals")
     _applied(story, phone, _code(story, "all"), slug="coupons/eligible-principals")
+
+
+@requirement("coupons/eligible-principals")
+def test_a_similar_name_is_another_principal(story: Story) -> None:
+    """Applies coupons that are for principals whose names begin with this one's, contain it, or are part of it."""
+    phone, _ = _cart(story)
+    name = story.principal_name
+    for number, similar in enumerate((f"{name}-2", f"a.{name}", name[:-1], name.upper(), name[5:])):
+        story.shop.credential(similar)
+        code = _code(story, f"similar{number}", eligible=[similar])
+        story.expect_refused(phone.submit(phone.apply_coupon(code)).only, reason_pb2.REASON_COUPON_NOT_ELIGIBLE)
 
 
 @requirement("coupons/currency")
@@ -183,7 +194,7 @@ def test_a_coupon_that_became_good_once_is_on_no_further_cart(story: Story) -> N
 def test_another_principal_may_use_a_coupon_that_is_good_once(story: Story) -> None:
     """Applies such a coupon by two principals, and one without that limit on two carts of one."""
     phone, tea = _cart(story, room=2)
-    stranger = story.device("stranger", principal=f"{story.principal_name[:40]}-other")
+    stranger = story.device("stranger", principal=f"other-{story.tag}")
     put_in_cart(story, stranger, tea, 1)
     code, free = _code(story, "once", once=True), _code(story, "free")
     for device in (phone, stranger):

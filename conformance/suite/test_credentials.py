@@ -115,7 +115,7 @@ def test_a_credential_that_is_none_is_refused(story: Story, kind: str) -> None:
 def test_two_credentials_at_once_are_none(story: Story) -> None:
     """Sends the authorization metadata twice: two good ones of two principals open neither."""
     phone = story.device()
-    other = story.shop.credential(f"{story.principal_name[:40]}-other")
+    other = story.shop.credential(f"other-{story.tag}")
     twice = story.connect_with(story.shop.credential(), "twice", also=other)
     for what, call in _calls(twice, phone).items():
         story.expect_status(call, UNAUTHENTICATED, reason="CREDENTIAL_INVALID", what=f"{what} with two credentials")
@@ -165,10 +165,10 @@ def test_what_is_anothers_is_answered_as_what_is_nobodys(story: Story) -> None:
         story.shop.payment_token(token)
         saved = phone.submit(phone.save_payment_method(method_id, token)).only
         story.expect_applied(saved, slug="payment/save")
-    stranger = story.device("stranger", principal=f"{story.principal_name[:40]}-other")
+    stranger = story.device("stranger", principal=f"other-{story.tag}")
     asked = [_asked(stranger, tea, phone.cart_id, phone.queue_id, address_id, method_id, has)]
     nobodys = [stranger.new_key() for _ in range(3)]
-    twin = story.device("nobody", principal=f"{story.principal_name[:40]}-third")
+    twin = story.device("nobody", principal=f"third-{story.tag}")
     asked.append(_asked(twin, tea, "nobodys", nobodys[0], nobodys[1], nobodys[2], has))
     for mine, theirs in zip(*asked, strict=True):
         story.expect(

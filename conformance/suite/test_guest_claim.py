@@ -327,7 +327,7 @@ def test_a_guest_belongs_to_the_first_account_that_claims_it(story: Story) -> No
     """Claims as another account, that cart and another one of the guest's."""
     tea = story.sku()
     guest, phone = story.guest(), story.device()
-    other = story.device("stranger", principal=f"{story.principal_name[:40]}-other")
+    other = story.device("stranger", principal=f"other-{story.tag}")
     put_in_cart(story, guest, tea, 2)
     story.expect_applied(guest.submit(guest.add(tea, 1, cart_id="second")).only, slug="cart/add-adds")
     token = guest.connection.claim_token()
@@ -344,7 +344,7 @@ def test_of_two_accounts_that_race_their_claims_one_gets_the_cart(story: Story) 
     """Holds one account's claim before its commit while another account overtakes it."""
     tea = story.sku()
     guest, phone = story.guest(), story.device()
-    other = story.device("stranger", principal=f"{story.principal_name[:40]}-other")
+    other = story.device("stranger", principal=f"other-{story.tag}")
     put_in_cart(story, guest, tea, 2)
     token = guest.connection.claim_token()
     with held(story, phone, phone.claim(token)) as pending:

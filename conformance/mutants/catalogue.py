@@ -16,12 +16,13 @@ from conformance.mutants import (
     discards,
     duplicates,
     durability,
-    hostile,
     guest_claims,
+    hostile,
     identity,
     limits,
     line_order,
     merges,
+    payments,
     poison,
     prices,
     races,
@@ -69,6 +70,7 @@ CATALOGUE: tuple[Mutant, ...] = (
     *hostile.MUTANTS,
     *addresses.MUTANTS,
     *address_edits.MUTANTS,
+    *payments.MUTANTS,
 )
 
 

@@ -233,26 +233,34 @@ class _CountsAddresses(Decider):
         return replace(head, revision=0 if before is None else before.change_revision)
 
 
-class _BookUnguarded(SqliteStore):
-    """Writes an address back without looking whether the book has changed meanwhile."""
+def unguarded(collection: str) -> type[SqliteStore]:
+    """A store that writes to a collection without looking whether another queue has changed it meanwhile."""
 
-    def still_holds(self, changes: Changes) -> bool:
-        expected = {name: head for name, head in changes.expected_collections.items() if name != ADDRESS_BOOK}
-        return super().still_holds(replace(changes, expected_collections=expected))
+    class _Unguarded(SqliteStore):
+        def still_holds(self, changes: Changes) -> bool:
+            expected = {name: head for name, head in changes.expected_collections.items() if name != collection}
+            return super().still_holds(replace(changes, expected_collections=expected))
+
+    return _Unguarded
 
 
-class _TwoInstants(SqliteStore):
-    """The address book first, and the watermark when the rest of the work is done."""
+def of_two_instants(collection: str) -> type[SqliteStore]:
+    """A store that reads a collection first, and the watermark when the rest of the work is done."""
 
-    async def read_collection(
-        self, principal: str, name: str, queue_id: str = "", *, after_revision: int = 0, limit: int | None = None
-    ) -> CollectionContents:
-        contents = await super().read_collection(principal, name, queue_id, after_revision=after_revision, limit=limit)
-        if name != ADDRESS_BOOK or not queue_id:
-            return contents
-        await asyncio.sleep(0.02)
-        later = await super().read_collection(principal, name, queue_id)
-        return replace(contents, decided_through_sequence=later.decided_through_sequence)
+    class _TwoInstants(SqliteStore):
+        async def read_collection(
+            self, principal: str, name: str, queue_id: str = "", *, after_revision: int = 0, limit: int | None = None
+        ) -> CollectionContents:
+            contents = await super().read_collection(
+                principal, name, queue_id, after_revision=after_revision, limit=limit
+            )
+            if name != collection or not queue_id:
+                return contents
+            await asyncio.sleep(0.02)
+            later = await super().read_collection(principal, name, queue_id)
+            return replace(contents, decided_through_sequence=later.decided_through_sequence)
+
+    return _TwoInstants
 
 
 class _ByAddition(Listings):
@@ -462,13 +470,13 @@ MUTANTS = (
         "Reads the address book first and the watermark later.",
         ("address/listing",),
         "open_store",
-        stored_in(_TwoInstants),
+        stored_in(of_two_instants(ADDRESS_BOOK)),
     ),
     Mutant(
         "last-book-wins",
         "Writes an address back without looking whether another queue has changed it meanwhile.",
         ("address/concurrent", "address/revision", "address/listing", "address/kept-reported"),
         "open_store",
-        stored_in(_BookUnguarded),
+        stored_in(unguarded(ADDRESS_BOOK)),
     ),
 )

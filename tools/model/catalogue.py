@@ -316,7 +316,10 @@ REMOVALS: tuple[Removal, ...] = (
         "REFUSED_IS_TRUE",
         "an upgrade changes the list of payload fields, and records do not say which list they were made with",
         ("deciding/payload-by-meaning",),
-        tests=("reference_server/engine/test_engine_digest.py::test_the_first_field_list_never_changes",),
+        tests=(
+            "reference_server/test_settlement_upgrade.py::"
+            "test_what_the_release_before_decided_is_replayed_although_the_list_of_fields_has_grown",
+        ),
     ),
     Removal(
         "CONSECUTIVE",
@@ -477,7 +480,7 @@ REMOVALS: tuple[Removal, ...] = (
         "restored-store",
         "AT_MOST_ONCE",
         "the client submits before it has seen which store it speaks to",
-        ("client/principal-bound",),
+        ("client/store-known-first",),
         tests=(_CLIENT + "test_the_first_thing_ever_submitted_names_the_store_already",),
     ),
     Removal(

@@ -200,7 +200,7 @@ end:
 proctype World() {
 end:
   do
-  :: step(!sold_out, sold_out = true; printf("@world|stock: sold out = 1\n"))
+  :: step(!sold_out, sold_out = true; printf("@world|the stock is gone\n"))
   :: step(true, drain())
   od
 }

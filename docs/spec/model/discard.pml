@@ -169,7 +169,8 @@ end:
        on_the_way[me] = true;
        in_memory[me] = REMOVED(SENT_MARK_FIRST);
        sent[me] = !REMOVED(SENT_MARK_FIRST);
-       printf("@client|sends operation %d; marked as sent on disk: %d\n", me, sent[me]))
+       printf("@client|sends operation %d\n", me);
+       printf(":the mark on disk is %d\n", sent[me]))
   :: step(in_memory[me], in_memory[me] = false; sent[me] = true; printf("@client|marks operation %d as sent\n", me))
   :: step(in_memory[me], in_memory[me] = false; printf("@client|crashes and restarts\n"))
   :: step(enqueued >= me && unsettled(me) && wish[me] == WANTED, cancel(me))
@@ -197,8 +198,10 @@ end:
 proctype World() {
 end:
   do
-  :: step(true, backend_down = !backend_down; printf("@world|backing services: down = %d\n", backend_down))
-  :: step(true, sold_out = !sold_out; printf("@world|stock: sold out = %d\n", sold_out))
+  :: step(!backend_down, backend_down = true; printf("@world|the backing services go down\n"))
+  :: step(backend_down, backend_down = false; printf("@world|the backing services come back\n"))
+  :: step(!sold_out, sold_out = true; printf("@world|the stock is gone\n"))
+  :: step(sold_out, sold_out = false; printf("@world|there is stock again\n"))
   :: step(true, drain())
   od
 }

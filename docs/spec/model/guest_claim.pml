@@ -187,7 +187,8 @@ proctype World() {
 end:
   do
   :: step(to_be_closed && !guest_closed, guest_closed = true; printf("@server|closes the guest\n"))
-  :: step(true, backend_down = !backend_down; printf("@world|backing services: down = %d\n", backend_down))
+  :: step(!backend_down, backend_down = true; printf("@world|the backing services go down\n"))
+  :: step(backend_down, backend_down = false; printf("@world|the backing services come back\n"))
   :: step(!backend_down, drain())
   od
 }

@@ -139,10 +139,12 @@ end:
 proctype World() {
 end:
   do
-  :: step(true, backend_down = !backend_down; printf("@world|backing services: down = %d\n", backend_down))
-  :: step(true, sold_out = !sold_out; printf("@world|stock: sold out = %d\n", sold_out))
+  :: step(!backend_down, backend_down = true; printf("@world|the backing services go down\n"))
+  :: step(backend_down, backend_down = false; printf("@world|the backing services come back\n"))
+  :: step(!sold_out, sold_out = true; printf("@world|the stock is gone\n"))
+  :: step(sold_out, sold_out = false; printf("@world|there is stock again\n"))
   :: step(!window_passed, window_passed = true; printf("@world|the replay window passes\n"))
-  :: step(!digest_version, digest_version = 1; printf("@world|the server is upgraded\n"))
+  :: step(!digest_version, digest_version = 1; printf("@world|the server is upgraded to another list of payload fields\n"))
   :: step(true, drain())
   od
 }

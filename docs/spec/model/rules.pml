@@ -56,7 +56,7 @@
 /* Restoring */
 #define STORE_ID_CHANGES      60   /* store/new-id-after-restore */
 #define STORE_ID_IN_REQUESTS  61   /* store/changed-refused */
-#define STORE_KNOWN_FIRST     62   /* client/principal-bound: a server is asked who one is, and so for its store, first */
+#define STORE_KNOWN_FIRST     62   /* client/store-known-first */
 #define LOOK_UP_FIRST         63   /* client/store-change-recovers */
 
 /* Copying */

@@ -194,7 +194,8 @@ end:
 proctype World() {
 end:
   do
-  :: step(true, sold_out = !sold_out; printf("@world|stock: sold out = %d\n", sold_out))
+  :: step(!sold_out, sold_out = true; printf("@world|the stock is gone\n"))
+  :: step(sold_out, sold_out = false; printf("@world|there is stock again\n"))
   :: step(true, drain())
   od
 }

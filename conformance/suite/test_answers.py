@@ -8,6 +8,7 @@ from cartsync.v1 import operation_pb2, outcome_pb2, reason_pb2
 from conformance.suite.edits import edited
 from conformance.suite.marks import requirement
 from conformance.suite.refusals import REFUSALS, Refused
+from conformance.suite.refusals_by_profile import REFUSALS_BY_PROFILE
 from conformance.wire.device import Answer, Device
 from conformance.wire.story import Story, policy_of
 
@@ -69,7 +70,9 @@ def test_every_answer_says_how_far_the_queue_has_come(story: Story) -> None:
 
 @requirement("answers/reason-policy", "answers/details", "answers/final-fields")
 @pytest.mark.parametrize(
-    "refused", REFUSALS, ids=lambda refused: reason_pb2.Reason.Name(refused.reason).removeprefix("REASON_").lower()
+    "refused",
+    [*REFUSALS, *REFUSALS_BY_PROFILE],
+    ids=lambda refused: reason_pb2.Reason.Name(refused.reason).removeprefix("REASON_").lower(),
 )
 def test_a_refusal_is_what_the_table_of_reasons_says(story: Story, refused: Refused) -> None:
     """Provokes a refusal: its state and disposition are the reason's, its details set, and decide_time if final."""

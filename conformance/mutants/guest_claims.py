@@ -665,8 +665,7 @@ class _TakesAllUnasked(Decider):
         except BackendUnavailableError:
             found = self._claim_case(case)
             currency_code = found.guest_cart.currency_code if found.guest_cart is not None else ""
-            offer = Offer(currency_code, 1, listed=True, available_quantity=None)
-            found.offers = dict.fromkeys(found.guest_quantities, offer)
+            found.offers = {sku: Offer(sku, currency_code, 1, True, None) for sku in found.guest_quantities}
 
 
 class _AsksForLinesOnly(Decider):

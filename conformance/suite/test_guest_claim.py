@@ -45,9 +45,9 @@ def test_each_token_is_good(story: Story) -> None:
     put_in_cart(story, guest, tea, 2)
     story.expect_applied(guest.submit(guest.add(tea, 3, cart_id="second")).only, slug="cart/add-adds")
     first = guest.connection.claim_token()
-    _claimed(story, phone, first)
+    _claimed(story, phone, first, slug="claim/token")
     again = guest.connection.claim_token()
-    _claimed(story, phone, again, guest_cart_id="second")
+    _claimed(story, phone, again, guest_cart_id="second", slug="claim/token")
     story.expect_lines(phone.cart(), {tea: 5}, slug="claim/adds-lines")
 
 
@@ -336,7 +336,8 @@ def test_a_guest_belongs_to_the_first_account_that_claims_it(story: Story) -> No
         late = other.submit(other.claim(token, guest_cart_id=cart_id)).only
         story.expect_refused(late, R.REASON_GUEST_ALREADY_CLAIMED)
     story.expect(other.cart().revision == 0, "a refused claim moved something")
-    _claimed(story, phone, token, guest_cart_id="second")
+    _claimed(story, phone, token, guest_cart_id="second", slug="claim/other-account")
+    story.expect_lines(phone.cart(), {tea: 3}, slug="claim/other-account")
 
 
 @requirement("claim/other-account")
@@ -388,7 +389,7 @@ def test_a_token_must_be_one_that_a_guest_was_given(story: Story) -> None:
         result = claimer.submit(claimer.claim(token, cart_id="mine")).only
         story.expect_refused(result, R.REASON_CLAIM_TOKEN_INVALID, slug="claim/token-checked")
     story.expect_applied(guest.submit(guest.add(tea, 1)).only, slug="security/claim-needs-token")
-    _claimed(story, phone, token)
+    _claimed(story, phone, token, slug="claim/token-checked")
 
 
 @requirement("security/claim-needs-token")
@@ -438,7 +439,7 @@ def test_a_claim_into_a_closed_cart_is_rejected_and_leaves_the_guest_alone(story
     story.expect_refused(phone.submit(phone.claim(token)).only, R.REASON_CART_CLOSED)
     story.expect_lines(phone.cart(), {tea: 1})
     story.expect_applied(guest.submit(guest.add(tea, 1)).only)
-    _claimed(story, phone, token, cart_id="second")
+    _claimed(story, phone, token, cart_id="second", slug="claim/cart-closed")
     story.expect_lines(phone.cart("second"), {tea: 3})
 
 
@@ -449,7 +450,7 @@ def test_a_claim_makes_the_cart_when_a_line_goes_into_it(story: Story) -> None:
     story.shop.offer(tee, 100, currency="EUR")
     guest, phone = story.guest(), story.device()
     put_in_cart(story, guest, tee, 2, currency="EUR")
-    outcome = _claimed(story, phone, guest.connection.claim_token())
+    outcome = _claimed(story, phone, guest.connection.claim_token(), slug="claim/makes-cart")
     story.expect_lines(phone.cart(), {tee: 2})
     story.expect(outcome.revision > 0, "a cart that a claim made has no revision", slug="revision/judged-at")
     wrong = phone.submit(phone.add(mug, 1)).only
@@ -524,10 +525,16 @@ def test_a_claim_is_found_whole_after_a_crash_or_not_begun(story: Story, point: 
 
 
 def _claimed(
-    story: Story, device: Device, token: str, *, guest_cart_id: str = "main", cart_id: str | None = None
+    story: Story,
+    device: Device,
+    token: str,
+    *,
+    guest_cart_id: str = "main",
+    cart_id: str | None = None,
+    slug: str = "claim/adds-lines",
 ) -> outcome_pb2.Outcome:
     claim = device.claim(token, guest_cart_id=guest_cart_id, cart_id=cart_id)
-    return story.expect_applied(device.submit(claim).only, slug="claim/adds-lines")
+    return story.expect_applied(device.submit(claim).only, slug=slug)
 
 
 def _expect_claimed_lines(

@@ -8,7 +8,9 @@ from conformance.mutants import (
     address_edits,
     addresses,
     answers,
+    card_numbers,
     carts,
+    claimed_guests,
     compat,
     coupon_pricing,
     coupons,
@@ -62,6 +64,7 @@ CATALOGUE: tuple[Mutant, ...] = (
     *coupon_pricing.MUTANTS,
     *wishlists.MUTANTS,
     *guest_claims.MUTANTS,
+    *claimed_guests.MUTANTS,
     *compat.MUTANTS,
     *merges.MUTANTS,
     *limits.MUTANTS,
@@ -71,6 +74,7 @@ CATALOGUE: tuple[Mutant, ...] = (
     *addresses.MUTANTS,
     *address_edits.MUTANTS,
     *payments.MUTANTS,
+    *card_numbers.MUTANTS,
 )
 
 

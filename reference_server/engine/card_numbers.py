@@ -72,7 +72,11 @@ def _chain_holds(groups: list[str]) -> bool:
 _Texts = Iterator[tuple[str, Iterable[str]]]  # path from the operation, texts there
 
 
-def card_number_fields(operation: operation_pb2.CartOperation, profiles: Iterable[str]) -> list[str]:
+def card_number_fields(
+    operation: operation_pb2.CartOperation,
+    profiles: Iterable[str],
+    holds: Callable[[str], bool] = holds_card_number,
+) -> list[str]:
     """Paths of the fields with a card number, in the order of `CartOperation` (spec: security/card-number-refused).
 
     Identifiers are exempt (spec: security/identifiers-exempt), and so are discards, which take no such step.
@@ -86,7 +90,7 @@ def card_number_fields(operation: operation_pb2.CartOperation, profiles: Iterabl
         for profile, texts in _COVERED
         if profile in profiles
         for path, found in texts(operation, kind, intent)
-        if any(map(holds_card_number, found))
+        if any(map(holds, found))
     ]
 
 

@@ -13,6 +13,8 @@ from conformance.mutants import (
     claimed_guests,
     compat,
     coupon_pricing,
+    coupon_standings,
+    coupon_terms,
     coupons,
     credentials,
     discards,
@@ -37,6 +39,7 @@ from conformance.mutants import (
     stock,
     streams,
     watching,
+    wishlist_pages,
     wishlists,
 )
 from conformance.mutants.mutant import Mutant
@@ -61,8 +64,11 @@ CATALOGUE: tuple[Mutant, ...] = (
     *stock.MUTANTS,
     *streams.MUTANTS,
     *coupons.MUTANTS,
+    *coupon_terms.MUTANTS,
     *coupon_pricing.MUTANTS,
+    *coupon_standings.MUTANTS,
     *wishlists.MUTANTS,
+    *wishlist_pages.MUTANTS,
     *guest_claims.MUTANTS,
     *claimed_guests.MUTANTS,
     *compat.MUTANTS,

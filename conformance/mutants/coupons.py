@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import ClassVar
 
 from conformance.mutants.mutant import Mutant, stored_in
 from reference_server.engine.cases import Answer, Applied, Case
@@ -224,6 +225,41 @@ class _OptimisticWithoutBackend(Decider):
         return None
 
 
+class _LimitFirst(CouponRules):
+    """Looks first whether there is room on the cart."""
+
+    TABLE: ClassVar[tuple[tuple[str, bool], ...]] = (("limit_exceeded", True), *CouponRules.TABLE[:-1])
+
+
+class _ShopFirst(CouponRules):
+    """Looks first whether the shop knows the code, and at the cart then."""
+
+    TABLE: ClassVar[tuple[tuple[str, bool], ...]] = (
+        ("unknown", True),
+        *(rule for rule in CouponRules.TABLE if rule[0] != "unknown"),
+    )
+
+
+class _CurrencyFirst(CouponRules):
+    """Looks at the currency before time and principal."""
+
+    TABLE: ClassVar[tuple[tuple[str, bool], ...]] = (
+        *CouponRules.TABLE[:4],
+        ("currency_mismatch", True),
+        *(rule for rule in CouponRules.TABLE[4:] if rule[0] != "currency_mismatch"),
+    )
+
+
+class _StackableBeforeUsed(CouponRules):
+    """Looks what is beside a coupon before it looks where else the coupon is."""
+
+    TABLE: ClassVar[tuple[tuple[str, bool], ...]] = (
+        *(rule for rule in CouponRules.TABLE if rule[0] not in ("already_used", "limit_exceeded")),
+        ("already_used", True),
+        ("limit_exceeded", True),
+    )
+
+
 def _ruled(rules: type[CouponRules]) -> Callable[[Policy], Decider]:
     """A decider with these coupon rules."""
     return lambda policy: Decider(policy, coupons=rules(policy))
@@ -404,5 +440,33 @@ MUTANTS = (
         ),
         "decider",
         _CartBeforeBackend,
+    ),
+    Mutant(
+        "coupon-limit-first",
+        "Rejects any coupon for a cart that has no room, whatever else is wrong.",
+        ("deciding/refusal-order", "coupons/already-applied"),
+        "decider",
+        _ruled(_LimitFirst),
+    ),
+    Mutant(
+        "unknown-coupon-first",
+        "Says that a coupon is unknown before it looks at the cart.",
+        ("deciding/refusal-order", "coupons/apply-cart"),
+        "decider",
+        _ruled(_ShopFirst),
+    ),
+    Mutant(
+        "coupon-currency-first",
+        "Looks at the currency of a coupon before it looks at its time and whom it is for.",
+        ("deciding/refusal-order",),
+        "decider",
+        _ruled(_CurrencyFirst),
+    ),
+    Mutant(
+        "coupon-stackable-before-used",
+        "Looks what is beside a coupon before it looks where else the coupon is.",
+        ("deciding/refusal-order",),
+        "decider",
+        _ruled(_StackableBeforeUsed),
     ),
 )

@@ -267,6 +267,19 @@ class _OpenForClaims(ClaimRules):
         return None
 
 
+class _TokenFirst(ClaimRules):
+    """Looks at token and guest first, and at the account's cart then."""
+
+    TABLE: ClassVar[tuple[str, ...]] = ("token_invalid", "already_claimed", "cart_closed")
+
+
+class _SecondClaimFirst(ClaimRules):
+    """Looks first whether the claim was made before."""
+
+    def judge(self, case: ClaimCase) -> ClaimOutcome | Refused:
+        return ClaimOutcome(first=False) if self.claimed_before(case) else super().judge(case)
+
+
 class _ClosedTakesNothing(ClaimRules):
     """Applies a claim into a closed cart, with nothing taken and the guest closed."""
 
@@ -698,5 +711,19 @@ MUTANTS = (
         ),
         "decider",
         _RejectsUnasked,
+    ),
+    Mutant(
+        "claim-token-before-cart",
+        "Looks at the token of a claim before it looks whether the account's cart is closed.",
+        ("deciding/refusal-order", "claim/cart-closed"),
+        "decider",
+        _ruled(_TokenFirst),
+    ),
+    Mutant(
+        "second-claim-into-a-closed-cart",
+        "Applies a second claim of a guest's cart although the account's cart is closed by then.",
+        ("deciding/refusal-order", "claim/cart-closed"),
+        "decider",
+        _ruled(_SecondClaimFirst),
     ),
 )

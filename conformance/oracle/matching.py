@@ -204,7 +204,10 @@ def _effect(world: World, context: Context, expected: Outcome, seen: ObservedOut
 def _rule_of_changed(expected: Outcome) -> str:
     if expected.line is not None:
         return "cart/changed-flag"
-    return "address/changed-flag" if kind_of(expected) is Kind.ADDRESS_BOOK else expected.rule
+    if kind_of(expected) is not Kind.ADDRESS_BOOK:
+        return expected.rule
+    kept = any(isinstance(adjustment, FieldKept) for adjustment in expected.adjustments)
+    return "address/merge-keeps" if kept and not expected.changed else "address/changed-flag"
 
 
 def _rule_of_claim(context: Context, expected: Outcome, seen: ObservedOutcome) -> str:
@@ -212,8 +215,10 @@ def _rule_of_claim(context: Context, expected: Outcome, seen: ObservedOutcome) -
     found = [(line.sku, line.guest_quantity, line.before) for line in seen.claimed]
     if found != [(line.sku, line.guest_quantity, line.before) for line in expected.claimed]:
         return context.trouble or ("claim/lines-reported" if seen.claimed else expected.rule)
-    moved = [line.after for line in seen.claimed] != [line.after for line in expected.claimed]
-    return "claim/limits" if moved else "claim/lines-reported"
+    for due, line in zip(expected.claimed, seen.claimed, strict=True):
+        if due.after != line.after:
+            return "claim/limits" if due.limit or line.limit else "claim/adds-lines"
+    return "claim/lines-reported"
 
 
 def _wrong_state_slug(world: World, context: Context, expected: Outcome) -> str:

@@ -8,7 +8,7 @@ from conformance.plans import steps
 from conformance.plans.family import Family, Move, device_of
 from conformance.plans.intents import CARTS, SKUS, simple_intents, with_fields
 from conformance.plans.moves import one
-from conformance.plans.steps import Audience, Fields, Guard, Kind, Send, Span
+from conformance.plans.steps import Audience, Fate, Fields, Guard, Kind, Send, Span, Step
 
 CODES = ("coupon-1", "coupon-2", "coupon-3")
 ADDRESSES = ("address-1", "address-2")
@@ -86,16 +86,72 @@ def promotions(family: Family) -> Move:
     """Coupons for the beginning of a plan, one of each kind, with a cart to put them on."""
     share = st.sampled_from((1_000, 3_333, 9_999))
     return st.builds(
-        lambda first, second, once, filled: (
+        lambda first, second, amount, kind, filled: (
             steps.SetPromotion(CODES[0], basis_points=first),
-            steps.SetPromotion(CODES[1], amount=second, minimum=second),
-            steps.SetPromotion(CODES[2], basis_points=first, once=once, stackable=not once),
+            steps.SetPromotion(CODES[1], amount=amount, minimum=amount) if kind else steps.SetPromotion(CODES[1]),
+            steps.SetPromotion(CODES[2], basis_points=second, once=kind < 3, stackable=kind > 0),
             filled,
         ),
         share,
+        share,
         st.sampled_from((50, 101, 700)),
-        st.booleans(),
+        st.integers(0, 3),
         add(family).map(lambda step: with_fields(step, {"cart": CARTS[0]})),
+    )
+
+
+def coupons_together(family: Family) -> Move:
+    """Several coupons on one cart, or one on several; somebody looks at what they take off."""
+    return st.builds(
+        lambda device, one, other, carts, sends: (
+            *(steps.Enqueue(device, Kind.ADD, cart, SKUS[0], clamp=True) for cart in carts),
+            *(steps.EnqueueCoupon(device, cart, code) for cart in carts for code in (one, other)),
+            Send(device, fate=sends),
+            steps.ReadCart(device, carts[0]),
+        ),
+        device_of(family),
+        st.sampled_from(CODES),
+        st.sampled_from(CODES),
+        st.sampled_from((CARTS[:1], CARTS)),
+        st.sampled_from((Fate.ANSWERED, Fate.ANSWERED, Fate.CUT)),
+    )
+
+
+def coupon_once(family: Family) -> Move:
+    """A coupon that is good once goes on two carts, from two devices at once or one after the other."""
+    first, second = family.devices[:2]
+
+    def twice(code: str, freed: bool, races: bool) -> tuple[Step, ...]:
+        fills = (steps.Enqueue(first, Kind.ADD, cart, SKUS[0], clamp=True) for cart in CARTS)
+        frees = (steps.EnqueueCoupon(first, CARTS[0], code, remove=True), Send(first)) if freed else ()
+        return (
+            steps.SetPromotion(code, once=True),
+            *fills,
+            Send(first),
+            steps.EnqueueCoupon(first, CARTS[0], code),
+            *(() if races else (Send(first), *frees)),
+            steps.EnqueueCoupon(second, CARTS[1], code),
+            steps.Race(Send(first), Send(second)) if races else Send(second),
+        )
+
+    return st.builds(twice, st.sampled_from(CODES), st.booleans(), st.booleans())
+
+
+def coupon_runs_out(family: Family) -> Move:
+    """A coupon ends, or begins, between being put on and being looked at, or before it could be put on."""
+    return st.builds(
+        lambda device, code, ends, early: (
+            steps.SetPromotion(code, ends=12 if ends else None, begins=None if ends else 12),
+            steps.EnqueueCoupon(device, CARTS[0], code),
+            *((Send(device),) if early else ()),
+            steps.AdvanceClock(Span.DAY),
+            Send(device),
+            steps.ReadCart(device, CARTS[0]),
+        ),
+        device_of(family),
+        st.sampled_from(CODES),
+        st.booleans(),
+        st.booleans(),
     )
 
 
@@ -162,6 +218,27 @@ def address(family: Family) -> Move:
     return one(address_intents(family))
 
 
+def address_conflict(family: Family) -> Move:
+    """Two devices saw the same address; one edits it, then the other edits or deletes what it saw."""
+    fields = st.sampled_from((Fields.LABEL, Fields.RECIPIENT, Fields.LABEL_AND_RECIPIENT, Fields.LINES_AND_LABEL))
+    first, second = family.devices[:2]
+
+    def conflict(ours: Fields, theirs: Fields, value: int, guard: Guard, deletes: bool, turn: bool) -> tuple[Step, ...]:
+        early, late = (first, second) if turn else (second, first)
+        answer = steps.EnqueueAddress(late, ADDRESSES[0], theirs, value + 1, guard)
+        return (
+            Send(late),
+            steps.Read(late, steps.Listing.ADDRESS_BOOK),
+            steps.EnqueueAddress(early, ADDRESSES[0], ours, value),
+            Send(early),
+            steps.EnqueueAddressDeletion(late, ADDRESSES[0], guard) if deletes else answer,
+            Send(late),
+        )
+
+    deletes = st.sampled_from((False, False, False, True))
+    return st.builds(conflict, fields, fields, st.integers(2, 5), _GUARDS, deletes, st.booleans())
+
+
 def addresses(family: Family) -> Move:
     """An address for the beginning of a plan, made by one device and seen by the others."""
     return st.just(
@@ -189,6 +266,22 @@ def payment_intents(family: Family) -> st.SearchStrategy[steps.Enqueueing]:
 def payment(family: Family) -> Move:
     """One of these."""
     return one(payment_intents(family))
+
+
+def replaced(family: Family) -> Move:
+    """A means of payment is saved, and another one in its place."""
+    return st.builds(
+        lambda device, other, method, first: (
+            steps.EnqueuePayment(device, method, TOKENS[0], first),
+            steps.EnqueuePayment(other, method, TOKENS[0], first + 1),
+            Send(device),
+            Send(other),
+        ),
+        device_of(family),
+        device_of(family),
+        st.sampled_from(METHODS),
+        st.integers(0, 2),
+    )
 
 
 def token(family: Family) -> Move:
@@ -232,8 +325,14 @@ def guest_shops(family: Family) -> Move:
 
 
 def guest_cart(family: Family) -> Move:
-    """A guest's cart for the beginning of a plan."""
-    return st.builds(lambda first, second: (*first, *second, Send("G")), guest_shops(family), guest_shops(family))
+    """A guest's cart for the beginning of a plan, and the account's cart that may have some of the same."""
+    mine = add(family).map(lambda step: with_fields(step, {"device": family.devices[0], "cart": CARTS[0]}))
+    return st.builds(
+        lambda first, second, own: (*first, *second, Send("G"), own, Send(family.devices[0])),
+        guest_shops(family),
+        guest_shops(family),
+        mine,
+    )
 
 
 def claim(family: Family) -> Move:

@@ -7,17 +7,23 @@ plan.
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
 
 from conformance.plans.family import Family
 from conformance.plans.shrinking import Failure, Player, shrink
 from conformance.plans.stage import Means
 from conformance.plans.steps import Plan
 from conformance.plans.strategies import plans
+
+ROUND = 60
+"""So many plans are drawn at a time. Hypothesis begins each drawing with the plainest plans, a tenth of it: of one long
+drawing that is cut short by the clock, little else would be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +56,6 @@ def campaign(
     found: list[Failure] = []
     end = monotonic() + limit.seconds
 
-    @seed(campaign_seed)
-    @settings(
-        max_examples=limit.plan_count,
-        database=None,
-        deadline=None,
-        phases=(Phase.generate,),
-        suppress_health_check=list(HealthCheck),
-        print_blob=False,
-    )
-    @given(plan=plans(family, means))
     def play(plan: Plan) -> None:
         if monotonic() > end:
             raise _EndError
@@ -71,11 +67,32 @@ def campaign(
             found.append(Failure(plan, refutation))
             raise _EndError
 
+    rounds = random.Random(campaign_seed)  # noqa: S311 - repeatable on purpose
     try:
-        play()
+        for begun in range(0, limit.plan_count, ROUND):
+            _draw(plans(family, means), play, rounds.getrandbits(64), min(ROUND, limit.plan_count - begun))
     except _EndError as ended:
         if ended.cause is not None:
             raise ended.cause from None
     if not found:
         return None
     return shrink(found[0], player, end=monotonic() + limit.shrink_seconds, monotonic=monotonic)
+
+
+def _draw(drawn: st.SearchStrategy[Plan], play: Callable[[Plan], None], round_seed: int, count: int) -> None:
+    """One round: so many plans, drawn and played."""
+
+    @seed(round_seed)
+    @settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        phases=(Phase.generate,),
+        suppress_health_check=list(HealthCheck),
+        print_blob=False,
+    )
+    @given(plan=drawn)
+    def run(plan: Plan) -> None:
+        play(plan)
+
+    run()

@@ -442,8 +442,9 @@ class Play:
                     break
             else:
                 duplicates = self.judge.is_decided(submission)
+                undecided = self.judge.expected_refusal(submission) or "answers/one-per-attempt"
                 raise Refutation(
-                    "deciding/duplicates-first" if duplicates else "answers/one-per-attempt",
+                    "deciding/duplicates-first" if duplicates else undecided,
                     f"a submission of queue {device.name} got no answer {_PATIENCE} times in a row",
                     "an answer",
                     "none",

@@ -61,6 +61,7 @@ def meaning_of(failure: CallFailure) -> Meaning:
             message = "another client drains a copy of this queue at this moment, and was left to it"
             return GiveUp(StopReason.SUPERSEDED, message)
         case ("RESOURCE_EXHAUSTED", _):
-            return Again(failure.retry_seconds, smaller=True)
+            # With a delay it is about too many calls at a time, without one about too large a message.
+            return Again(failure.retry_seconds, smaller=failure.retry_seconds <= 0)
         case _:
             return Again(failure.retry_seconds)

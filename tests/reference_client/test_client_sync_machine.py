@@ -173,6 +173,17 @@ def test_a_message_too_large_is_sent_in_halves() -> None:
     assert it.handle(m.Opened("store-1", 0)) == m.Load(0, 4)
 
 
+def test_a_message_refused_for_now_because_of_too_many_calls_is_sent_again_whole_after_the_delay() -> None:
+    it = submitting(pending(1), pending(2))
+    wait = it.handle(m.CallFailed(CallFailure("RESOURCE_EXHAUSTED", retry_seconds=3.0)))
+    assert isinstance(wait, m.Wait)
+    assert wait.seconds >= 3.0
+    it.handle(m.Woken())
+    it.handle(m.PolicyReceived("store-1", PRINCIPAL, policy_pb2.SyncPolicy()))
+    it.handle(m.Stored())
+    assert it.handle(m.Opened("store-1", 0)) == m.Load(0, 100)
+
+
 def test_a_queue_without_the_watermark_it_once_had_is_looked_up_although_the_store_kept_its_name() -> None:
     it = machine(QueueFacts(FACTS.queue_id, PRINCIPAL, "store-1", confirmed_through=7))
     for event in (EVENTS[0], EVENTS[1], m.Stored()):

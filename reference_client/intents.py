@@ -20,6 +20,7 @@ DEFAULT_CART = "main"
 _CART_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _AMOUNT = re.compile(r"(\d+)(?:\.(\d+))?\s*([A-Za-z]{3})", re.ASCII)
+_CLAIM_TOKEN = re.compile(r"[!-~]{1,1024}", re.ASCII)
 _INT32_MAX = 2**31 - 1
 _INT64_MAX = 2**63 - 1
 
@@ -87,12 +88,22 @@ def _cart(cart_id: str) -> str:
     return cart_id
 
 
-def _sku(sku: str) -> str:
-    if not 1 <= len(sku) <= 64:
-        raise InvalidIntentError("sku", "must be 1 to 64 characters long")
-    if sku != sku.strip() or any(unicodedata.category(c) in {"Cc", "Cs"} for c in sku):
-        raise InvalidIntentError("sku", "must have no control character and no space at either end")
-    return sku
+def _code(field: str, text: str) -> str:
+    if not 1 <= len(text) <= 64:
+        raise InvalidIntentError(field, "must be 1 to 64 characters long")
+    if text != text.strip(" ") or holds_control(text):
+        raise InvalidIntentError(field, "must have no control character and no space at either end")
+    return text
+
+
+def holds_control(text: str) -> bool:
+    """Whether a text has a control character, or half of a surrogate pair, which is no character at all."""
+    return any(unicodedata.category(character) in {"Cc", "Cs"} for character in text)
+
+
+def product(sku: str) -> str:
+    """The SKU itself. Raises `InvalidIntentError` when no server could take it."""
+    return _code("sku", sku)
 
 
 def _whole(field: str, value: int, *, low: int) -> int:
@@ -125,7 +136,7 @@ def add_item(
     return operation_pb2.CartOperation(
         add_item=operation_pb2.AddItem(
             cart_id=_cart(cart_id),
-            sku=_sku(sku),
+            sku=product(sku),
             quantity=_whole("quantity", quantity, low=1),
             observed_unit_price=price.as_message(),
             max_unit_price=max_price.as_message() if max_price else None,
@@ -145,7 +156,7 @@ def set_quantity(
     """Sets the quantity of a line, 0 or more."""
     line = operation_pb2.SetQuantity(
         cart_id=_cart(cart_id),
-        sku=_sku(sku),
+        sku=product(sku),
         quantity=_whole("quantity", quantity, low=0),
         quantity_policy=policy,
     )
@@ -165,7 +176,7 @@ def adjust_quantity(
         raise InvalidIntentError("delta", "must not be 0")
     line = operation_pb2.AdjustQuantity(
         cart_id=_cart(cart_id),
-        sku=_sku(sku),
+        sku=product(sku),
         delta=_whole("delta", delta, low=-(2**31)),
         quantity_policy=policy,
     )
@@ -176,30 +187,97 @@ def remove_item(
     sku: str, *, cart_id: str = DEFAULT_CART, unless_changed_since: int | None = None
 ) -> operation_pb2.CartOperation:
     """Takes a line out of the cart, whatever it has by then."""
-    line = operation_pb2.RemoveItem(cart_id=_cart(cart_id), sku=_sku(sku))
+    line = operation_pb2.RemoveItem(cart_id=_cart(cart_id), sku=product(sku))
     return _guarded(operation_pb2.CartOperation(remove_item=line), unless_changed_since)
 
 
+def apply_coupon(code: str, *, cart_id: str = DEFAULT_CART) -> operation_pb2.CartOperation:
+    """Puts a coupon on the cart."""
+    return operation_pb2.CartOperation(
+        apply_coupon=operation_pb2.ApplyCoupon(cart_id=_cart(cart_id), coupon_code=_code("coupon", code))
+    )
+
+
+def remove_coupon(code: str, *, cart_id: str = DEFAULT_CART) -> operation_pb2.CartOperation:
+    """Takes a coupon off the cart."""
+    return operation_pb2.CartOperation(
+        remove_coupon=operation_pb2.RemoveCoupon(cart_id=_cart(cart_id), coupon_code=_code("coupon", code))
+    )
+
+
+def claim_guest_cart(
+    claim_token: str, *, guest_cart_id: str = DEFAULT_CART, cart_id: str = DEFAULT_CART
+) -> operation_pb2.CartOperation:
+    """Takes a guest's cart over into `cart_id`. `claim_token` is a secret that the guest's credential was given."""
+    if not _CLAIM_TOKEN.fullmatch(claim_token):
+        raise InvalidIntentError("claim-token", "must be 1 to 1,024 visible ASCII characters, as the server gave it")
+    return operation_pb2.CartOperation(
+        claim_guest_cart=operation_pb2.ClaimGuestCart(
+            claim_token=claim_token, guest_cart_id=_cart(guest_cart_id), cart_id=_cart(cart_id)
+        )
+    )
+
+
+def requiring(operation: operation_pb2.CartOperation, *features: str) -> operation_pb2.CartOperation:
+    """The same intent, to be applied only by a server that has all these features (spec: section 2.6)."""
+    copy = operation_pb2.CartOperation()
+    copy.CopyFrom(operation)
+    copy.required_features.extend(sorted(set(features) - set(operation.required_features)))
+    return copy
+
+
 def guard_of(operation: operation_pb2.CartOperation) -> int | None:
-    """The cart revision the operation is guarded by, or None."""
+    """The revision the operation is guarded by, which means something in one store only; None: by none.
+
+    The base revision 0 of an address says that there was none, which means the same in every store.
+    """
+    match operation.WhichOneof("intent"):
+        case "adjust_quantity" | "set_quantity" | "remove_item" as kind:
+            line = getattr(operation, kind)
+            return int(line.unless_changed_since) if line.HasField("unless_changed_since") else None
+        case "put_address":
+            return operation.put_address.base_revision or None
+        case "delete_address":
+            return operation.delete_address.base_revision or None
+        case _:
+            return None
+
+
+def cart_of(operation: operation_pb2.CartOperation) -> str:
+    """The cart that the operation changes, or "" when it is about none."""
     kind = operation.WhichOneof("intent")
-    if kind not in {"adjust_quantity", "set_quantity", "remove_item"}:
-        return None
-    line = getattr(operation, kind)
-    return int(line.unless_changed_since) if line.HasField("unless_changed_since") else None
+    return str(getattr(getattr(operation, kind), "cart_id", "")) if kind is not None else ""
 
 
 def line_of(operation: operation_pb2.CartOperation) -> tuple[str, str]:
-    """The cart and product an operation is about: `(cart_id, sku)`, both empty for a discard."""
+    """The cart and product of an operation on a line: `(cart_id, sku)`, each empty where it names none."""
     kind = operation.WhichOneof("intent")
-    if kind is None or kind == "discard":
+    if kind is None:
         return ("", "")
-    line = getattr(operation, kind)
-    return (str(line.cart_id), str(line.sku))
+    return (cart_of(operation), str(getattr(getattr(operation, kind), "sku", "")))
+
+
+_PROFILES = {
+    "apply_coupon": "coupons",
+    "remove_coupon": "coupons",
+    "add_to_wishlist": "wishlist",
+    "remove_from_wishlist": "wishlist",
+    "put_address": "address_book",
+    "delete_address": "address_book",
+    "save_payment_method": "payment_methods",
+    "delete_payment_method": "payment_methods",
+    "claim_guest_cart": "guest_claim",
+}
+"""The profile that a kind of intent belongs to; the others belong to `core`."""
+
+
+def profile_of(operation: operation_pb2.CartOperation) -> str:
+    """The profile that a server must list for the intent to be sent to it."""
+    return _PROFILES.get(operation.WhichOneof("intent") or "", "core")
 
 
 def describe(operation: operation_pb2.CartOperation) -> str:
-    """Says an intent in a few words for the shopper, for example "add 2 × TEAPOT"."""
+    """Says an intent in a few words for the shopper, for example "add 2 × TEAPOT". Never a secret."""
     match operation.WhichOneof("intent"):
         case "add_item":
             return f"add {operation.add_item.quantity} × {operation.add_item.sku}"
@@ -211,5 +289,30 @@ def describe(operation: operation_pb2.CartOperation) -> str:
             return f"remove {operation.remove_item.sku}"
         case "discard":
             return "discard"
+        case "apply_coupon":
+            return f"apply coupon {operation.apply_coupon.coupon_code}"
+        case "remove_coupon":
+            return f"remove coupon {operation.remove_coupon.coupon_code}"
+        case "add_to_wishlist":
+            return f"wish for {operation.add_to_wishlist.sku}"
+        case "remove_from_wishlist":
+            return f"no longer wish for {operation.remove_from_wishlist.sku}"
+        case "put_address":
+            return f"keep {', '.join(operation.put_address.update_mask.paths)} of address {_short(operation)}"
+        case "delete_address":
+            return f"delete address {_short(operation)}"
+        case "save_payment_method":
+            method = operation.save_payment_method
+            return f"keep payment method {method.label or _short(operation)} of {method.provider}"
+        case "delete_payment_method":
+            return f"delete payment method {_short(operation)}"
+        case "claim_guest_cart":
+            return "take over a guest's cart"
         case _:
             return "an intent this version does not know"
+
+
+def _short(operation: operation_pb2.CartOperation) -> str:
+    """The beginning of the identifier, enough for a person who looks at a list of them."""
+    intent = getattr(operation, operation.WhichOneof("intent") or "")
+    return str(getattr(intent, "address_id", "") or getattr(intent, "payment_method_id", ""))[:8]

@@ -16,7 +16,7 @@ from google.protobuf import timestamp_pb2
 from reference_client.clock import Reading
 from reference_client.exceptions import NothingToDiscardError
 from reference_client.identifiers import NewId
-from reference_client.intents import line_of
+from reference_client.intents import cart_of
 
 _NANOSECONDS = 10**9
 
@@ -82,7 +82,7 @@ def append(
             operation.enqueue_time.CopyFrom(_timestamp(age.enqueued.wall_ns))
         rows.append(
             (
-                queue_id, sequence, key, previous, line_of(operation)[0],
+                queue_id, sequence, key, previous, cart_of(operation),
                 operation.SerializeToString(deterministic=True),
                 age.enqueued.wall_ns, age.enqueued.boot_id, age.enqueued.boot_ns, age.fixed, age.age_ns,
             )

@@ -58,6 +58,23 @@ def read_beside(read: Callable[[float], _Read]) -> _Read | None:
         raise
 
 
+def read_meanwhile(device: Device, draft: Callable[[], operation_pb2.CartOperation], look: Callable[[], None]) -> None:
+    """Have a queue's operations come in, a submission overtaking another at times, and look over and over meanwhile.
+
+    `draft` enqueues one more operation of the device's; `look` is to hold at every moment.
+    """
+    for _ in range(12):
+        pending = [device.submit_later(draft()), device.submit_later(draft(), draft())]
+        while True:
+            finished = all(call.done() for call in pending)
+            look()
+            if finished:
+                break
+        for call in pending:
+            answer(call)
+        device.submit(*device.log[-2:])  # an overtaken submission was a gap
+
+
 def answer(pending: PendingCall) -> Answer:
     """The answer of a submission on its way; raises RpcFailureError."""
     return answer_of(pending.result())

@@ -1,4 +1,4 @@
-"""One way to provoke each reason of the profiles coupons, wishlist and guest_claim, as `refusals` does for the core.
+"""One way to provoke each reason of the profiles beside the core, as `refusals` does for the core.
 
 None comes back where the server does not list the profile.
 """
@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from cartsync.v1 import operation_pb2, outcome_pb2, reason_pb2
 
+from conformance.suite.addresses import HOME, changed, made
 from conformance.suite.openings import put_in_cart
 from conformance.suite.refusals import Refused, Result
 from conformance.wire import Device, Story
@@ -118,6 +119,72 @@ def _claimed_guest(story: Story) -> tuple[Device, str] | None:
     return guest, token
 
 
+def _address_not_found(story: Story) -> Result:
+    if "address_book" not in story.policy.profiles:
+        return None
+    phone = story.device()
+    return phone.submit(phone.put_address(phone.new_key(), HOME, base=1)).only
+
+
+def _address_incomplete(story: Story) -> Result:
+    if "address_book" not in story.policy.profiles:
+        return None
+    phone = story.device()
+    return phone.submit(phone.put_address(phone.new_key(), HOME, mask=["recipient", "address_lines"])).only
+
+
+def _address_book_full(story: Story) -> Result:
+    if "address_book" not in story.policy.profiles:
+        return None
+    phone, most = story.device(), story.policy.max_address_count
+    addresses = [phone.put_address(phone.new_key(), HOME) for _ in range(most)]
+    for start in range(0, most, 50):
+        for result in phone.submit(*addresses[start : start + 50]).results:
+            story.expect_applied(result, slug="address/create")
+    return phone.submit(phone.put_address(phone.new_key(), HOME)).only
+
+
+def _address_changed(story: Story) -> Result:
+    if "address_book" not in story.policy.profiles:
+        return None
+    phone, tablet = story.device(), story.device("tablet")
+    address_id, seen = made(story, phone)
+    edit = tablet.put_address(address_id, changed(HOME, label="Den"))
+    story.expect_applied(tablet.submit(edit).only, slug="address/unguarded")
+    return phone.submit(phone.delete_address(address_id, base=seen.revision)).only
+
+
+def _payment_token_invalid(story: Story) -> Result:
+    if "payment_methods" not in story.policy.profiles:
+        return None
+    phone = story.device()
+    return phone.submit(phone.save_payment_method(phone.new_key(), f"bad-{story.tag}")).only
+
+
+def _payment_methods_full(story: Story) -> Result:
+    if "payment_methods" not in story.policy.profiles:
+        return None
+    phone, most, token = story.device(), story.policy.max_payment_method_count, f"good-{story.tag}"
+    story.shop.payment_token(token)
+    story.shop.payment_rate_limit(most + 1)
+    for result in phone.submit(*(phone.save_payment_method(phone.new_key(), token) for _ in range(most))).results:
+        story.expect_applied(result, slug="payment/save")
+    return phone.submit(phone.save_payment_method(phone.new_key(), token)).only
+
+
+def _card_number_refused(story: Story) -> Result:
+    if "security" not in story.policy.profiles:
+        return None
+    phone = story.device()
+    operation = phone.add(story.sku())
+    operation.session_context.client_name = "4111 1111 1111 1111"
+    return phone.submit(operation).only
+
+
+def _naming(field: str) -> outcome_pb2.Refusal:
+    return outcome_pb2.Refusal(field_violations=[outcome_pb2.FieldViolation(field=field)])
+
+
 _NONE = outcome_pb2.Refusal()
 _R = reason_pb2
 
@@ -134,4 +201,21 @@ REFUSALS_BY_PROFILE = (
     Refused(_R.REASON_CLAIM_TOKEN_INVALID, "claim/token-checked", _claim_token_invalid, _NONE),
     Refused(_R.REASON_GUEST_ALREADY_CLAIMED, "claim/other-account", _guest_already_claimed, _NONE),
     Refused(_R.REASON_PRINCIPAL_CLAIMED, "claim/guest-closed", _principal_claimed, _NONE),
+    Refused(_R.REASON_ADDRESS_NOT_FOUND, "address/edit-missing", _address_not_found, _NONE),
+    Refused(
+        _R.REASON_ADDRESS_INCOMPLETE,
+        "address/incomplete",
+        _address_incomplete,
+        _naming("put_address.address.region_code"),
+    ),
+    Refused(_R.REASON_ADDRESS_BOOK_FULL, "address/full", _address_book_full, _NONE),
+    Refused(_R.REASON_ADDRESS_CHANGED, "address/delete-changed", _address_changed, _NONE),
+    Refused(_R.REASON_PAYMENT_TOKEN_INVALID, "payment/token-checked", _payment_token_invalid, _NONE),
+    Refused(_R.REASON_PAYMENT_METHODS_FULL, "payment/full", _payment_methods_full, _NONE),
+    Refused(
+        _R.REASON_CARD_NUMBER_REFUSED,
+        "security/card-number-refused",
+        _card_number_refused,
+        _naming("session_context.client_name"),
+    ),
 )

@@ -10,8 +10,8 @@ from cartsync.v1 import address_book_pb2, outcome_pb2, reason_pb2
 
 from conformance.suite.addresses import HOME, NEEDED, changed, expect_book, made, with_fields
 from conformance.suite.marks import requirement
-from conformance.suite.openings import put_in_cart
-from conformance.suite.races import held, read_beside
+from conformance.suite.openings import put_in_cart, twin_of
+from conformance.suite.races import held, read_beside, read_meanwhile
 from conformance.wire import Story
 
 MOST = {
@@ -50,6 +50,16 @@ def test_an_address_is_made_of_what_is_given(story: Story) -> None:
 
 
 @requirement("address/create")
+def test_an_address_is_made_of_the_fields_that_the_mask_names(story: Story) -> None:
+    """Gives a value for every field, and names in the mask the needed fields and one more."""
+    phone = story.device()
+    address_id = phone.new_key()
+    story.expect_applied(phone.submit(phone.put_address(address_id, HOME, mask=[*NEEDED, "label"])).only)
+    named = with_fields(**{name: getattr(HOME, name) for name in (*NEEDED, "label")})
+    expect_book(story, phone, {address_id: named})
+
+
+@requirement("address/create")
 @pytest.mark.parametrize("base", [None, 0], ids=["without a base revision", "on revision 0"])
 def test_an_address_is_made_with_and_without_a_guard(story: Story, base: int | None) -> None:
     """Makes an address by an operation without base revision, and by one that says it knew of none."""
@@ -83,6 +93,21 @@ def test_an_address_without_a_needed_field_is_not_made(story: Story, missing: st
         any(missing in field for field in named), "the missing field is not named", expected=missing, observed=named
     )
     expect_book(story, phone, {})
+
+
+@requirement("address/incomplete")
+def test_all_missing_fields_are_named(story: Story) -> None:
+    """Names none of the needed fields in an operation that would make the address."""
+    phone = story.device()
+    answer = phone.submit(phone.put_address(phone.new_key(), HOME, mask=["label"]))
+    refused = story.expect_refused(answer.only, reason_pb2.REASON_ADDRESS_INCOMPLETE)
+    named = [violation.field for violation in refused.refusal.field_violations]
+    story.expect(
+        all(any(name in field for field in named) for name in NEEDED) and not any("label" in field for field in named),
+        "not just the missing fields are named",
+        expected=NEEDED,
+        observed=named,
+    )
 
 
 @requirement("address/field-limits")
@@ -269,7 +294,7 @@ def test_every_change_of_the_book_has_a_revision_of_its_own(story: Story) -> Non
     story.expect(refused.revision == shown, "a rejection carries another revision", observed=refused.revision)
 
 
-@requirement("address/full")
+@requirement("address/full", "address/listing")
 def test_a_full_address_book_takes_edits_and_no_more_addresses(story: Story) -> None:
     """Fills the book, then makes one more, edits one that is there, and makes one in the place of another."""
     phone = story.device()
@@ -279,6 +304,7 @@ def test_a_full_address_book_takes_edits_and_no_more_addresses(story: Story) -> 
     for start in range(0, most, 50):
         for result in phone.submit(*(phone.put_address(name, HOME) for name in names[start : start + 50])).results:
             story.expect_applied(result)
+    expect_book(story, phone, dict.fromkeys(names, HOME), slug="address/listing")
     more = phone.new_key()
     story.expect_refused(phone.submit(phone.put_address(more, HOME)).only, reason_pb2.REASON_ADDRESS_BOOK_FULL)
     story.expect_applied(phone.submit(phone.put_address(names[0], with_fields(label="Den"))).only)
@@ -328,6 +354,26 @@ def test_the_book_and_the_watermark_are_of_one_instant(story: Story) -> None:
         field="queue_id",
         what="ListAddresses with a malformed queue id",
     )
+
+
+@requirement("address/listing")
+def test_books_read_while_edits_come_in_are_of_one_instant(story: Story) -> None:
+    """Reads book and watermark over and over while edits come in, each of which writes its own sequence."""
+    phone = story.device()
+    reader = twin_of(story, phone, "reader")
+    address_id, _ = made(story, phone, changed(HOME, label="1"))
+
+    def look() -> None:
+        seen = reader.addresses()
+        labels, watermark = [entry.address.label for entry in seen.addresses], seen.queue.decided_through_sequence
+        story.expect(
+            labels == [str(watermark)],
+            "book and watermark are of different instants",
+            expected=[str(watermark)],
+            observed=labels,
+        )
+
+    read_meanwhile(phone, lambda: phone.put_address(address_id, with_fields(label=str(len(phone.log) + 1))), look)
 
 
 @requirement("address/field-limits")

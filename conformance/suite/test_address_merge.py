@@ -38,6 +38,36 @@ def test_a_field_that_another_device_changed_since_is_kept(story: Story, field: 
     expect_kept(story, outcome, {field: theirs})
 
 
+@requirement("address/merge-keeps", "address/kept-reported")
+def test_every_kept_field_is_reported(story: Story) -> None:
+    """Lets the tablet change three fields, then the phone all: those three are kept, and reported one by one."""
+    phone, tablet = story.device("phone"), story.device("tablet")
+    address_id, seen = made(story, phone)
+    theirs = with_fields(recipient="Cy Shopper", locality="Wells", label="Third")
+    story.expect_applied(tablet.submit(tablet.put_address(address_id, theirs, base=seen.revision)).only)
+    outcome = story.expect_applied(phone.submit(phone.put_address(address_id, ALL, base=seen.revision)).only)
+    expect_book(
+        story,
+        phone,
+        {address_id: changed(ALL, recipient="Cy Shopper", locality="Wells", label="Third")},
+        slug="address/merge-keeps",
+    )
+    kept = {name: with_fields(**{name: getattr(theirs, name)}) for name in ("recipient", "locality", "label")}
+    expect_kept(story, outcome, kept)
+
+
+@requirement("address/merge-keeps")
+def test_what_a_third_device_changed_is_kept_too(story: Story) -> None:
+    """Lets two devices change a field each, the one before the other, then the phone both on the first revision."""
+    phone, tablet, laptop = story.device("phone"), story.device("tablet"), story.device("laptop")
+    address_id, seen = made(story, phone)
+    story.expect_applied(tablet.submit(tablet.put_address(address_id, with_fields(locality="Wells"))).only)
+    story.expect_applied(laptop.submit(laptop.put_address(address_id, with_fields(label="Third"))).only)
+    mine = phone.put_address(address_id, with_fields(locality="Bath", label="Den"), base=seen.revision)
+    story.expect_applied(phone.submit(mine).only, changed=False)
+    expect_book(story, phone, {address_id: changed(HOME, locality="Wells", label="Third")})
+
+
 @requirement("address/kept-reported")
 def test_a_field_that_both_wanted_alike_is_not_reported(story: Story) -> None:
     """Has two devices make the same edit: the second is applied, changes nothing and reports nothing."""
@@ -102,7 +132,7 @@ def test_an_edit_of_what_it_has_seen_is_written(story: Story) -> None:
     expect_book(story, phone, {address_id: changed(HOME, locality="Wells")}, slug="address/own-queue")
 
 
-@requirement("address/own-queue")
+@requirement("address/merge-keeps")
 def test_an_own_change_does_not_hide_another_devices(story: Story) -> None:
     """Lets the tablet change a field, then the phone without a guard, then the phone on the old revision."""
     phone, tablet = story.device("phone"), story.device("tablet")
@@ -135,7 +165,7 @@ def test_a_field_that_the_mask_does_not_name_stays(story: Story, field: str) -> 
     expect_book(story, phone, {address_id: changed(HOME, **FIELDS[field])})
 
 
-@requirement("address/masked-only")
+@requirement("address/unguarded")
 def test_a_field_named_and_left_empty_is_cleared(story: Story) -> None:
     """Names the fields that are not needed, and gives no value for them."""
     phone = story.device()

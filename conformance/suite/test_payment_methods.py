@@ -10,8 +10,8 @@ from cartsync.v1 import outcome_pb2, payment_methods_pb2, reason_pb2
 
 from conformance.suite.evidence import expect_undecided, expect_watermark
 from conformance.suite.marks import requirement
-from conformance.suite.openings import put_in_cart
-from conformance.suite.races import answer, held, overtake, read_beside
+from conformance.suite.openings import put_in_cart, twin_of
+from conformance.suite.races import answer, held, overtake, read_beside, read_meanwhile
 from conformance.wire import Device, Story
 
 
@@ -50,7 +50,25 @@ def test_saving_what_is_there_changes_nothing(story: Story) -> None:
     story.expect_applied(phone.submit(phone.save_payment_method(name, token, label="New")).only)
 
 
-@requirement("payment/as-provided")
+@requirement("payment/save")
+def test_another_token_is_a_change_though_it_looks_alike(story: Story) -> None:
+    """Replaces a token by another one of which the provider says the same."""
+    phone = story.device()
+    name = _saved(story, phone, "one")
+    other = phone.save_payment_method(name, _token(story, "two"))
+    story.expect_applied(phone.submit(other).only)
+
+
+@requirement("payment/save")
+def test_a_token_may_stand_under_two_ids(story: Story) -> None:
+    """Saves one token under two ids."""
+    phone = story.device()
+    names = sorted([_saved(story, phone, "one"), _saved(story, phone, "one")])
+    observed = [method.payment_method_id for method in phone.payment_methods().payment_methods]
+    story.expect(observed == names, "other payment methods are kept", expected=names, observed=observed)
+
+
+@requirement("payment/as-provided", "payment/listing")
 def test_what_is_shown_is_what_the_provider_said(story: Story) -> None:
     """Saves tokens of which the provider gives all, some or none of the details."""
     phone = story.device()
@@ -61,13 +79,26 @@ def test_what_is_shown_is_what_the_provider_said(story: Story) -> None:
         names.append(phone.new_key())
         story.expect_applied(phone.submit(phone.save_payment_method(names[-1], token)).only, slug="payment/save")
     shown = {m.payment_method_id: m for m in phone.payment_methods().payment_methods}
+    story.expect(
+        sorted(shown) == sorted(names),
+        "other payment methods are listed than were saved",
+        expected=sorted(names),
+        observed=sorted(shown),
+        slug="payment/listing",
+    )
     for name, case in zip(names, cases, strict=True):
-        method = shown[name] if name in shown else payment_methods_pb2.PaymentMethod()
+        method = shown[name]
         observed = (method.brand, method.last_four, method.expiry_month, method.expiry_year)
-        story.expect(observed == case, "a payment method is shown otherwise", expected=case, observed=observed)
+        story.expect(
+            observed == case,
+            "a payment method is shown otherwise",
+            expected=case,
+            observed=observed,
+            slug="payment/as-provided",
+        )
 
 
-@requirement("payment/as-provided")
+@requirement("payment/as-provided", "payment/listing")
 def test_what_the_provider_says_later_is_not_shown(story: Story) -> None:
     """Lets the provider change its mind about a token that was saved: what it said then stays."""
     phone = story.device()
@@ -75,12 +106,20 @@ def test_what_the_provider_says_later_is_not_shown(story: Story) -> None:
     name = phone.new_key()
     story.expect_applied(phone.submit(phone.save_payment_method(name, token)).only, slug="payment/save")
     _token(story, "one", brand="mastercard", last_four="2222", valid=False)
-    method = phone.payment_methods().payment_methods[0]
+    listed = phone.payment_methods().payment_methods
     story.expect(
-        (method.brand, method.last_four) == ("visa", "1111"),
+        [method.payment_method_id for method in listed] == [name],
+        "a payment method is not listed whose token the provider dropped later",
+        expected=[name],
+        observed=listed,
+        slug="payment/listing",
+    )
+    story.expect(
+        (listed[0].brand, listed[0].last_four) == ("visa", "1111"),
         "a saved payment method shows what the provider said later",
         expected="visa 1111",
-        observed=f"{method.brand} {method.last_four}",
+        observed=f"{listed[0].brand} {listed[0].last_four}",
+        slug="payment/as-provided",
     )
 
 
@@ -101,6 +140,25 @@ def test_a_token_is_checked_when_it_is_decided(story: Story) -> None:
     story.expect(len(phone.payment_methods().payment_methods) == 1, "a refused payment method is kept")
 
 
+@requirement("payment/token-checked")
+def test_the_provider_is_asked_anew_at_every_save(story: Story) -> None:
+    """Saves a good token, and again when it is good no longer; then a bad one, and again when it has become good."""
+    phone = story.device()
+    name = _saved(story, phone, "one", label="First")
+    token = _token(story, "one", valid=False)
+    for again in (name, phone.new_key()):
+        refused = phone.submit(phone.save_payment_method(again, token, label="Again")).only
+        story.expect_refused(refused, reason_pb2.REASON_PAYMENT_TOKEN_INVALID)
+    listed = [(method.payment_method_id, method.label) for method in phone.payment_methods().payment_methods]
+    story.expect(
+        listed == [(name, "First")], "a refused save left its mark", expected=[(name, "First")], observed=listed
+    )
+    early = phone.submit(phone.save_payment_method(phone.new_key(), f"late-{story.tag}")).only
+    story.expect_refused(early, reason_pb2.REASON_PAYMENT_TOKEN_INVALID)
+    late = phone.save_payment_method(phone.new_key(), _token(story, "late"))
+    story.expect_applied(phone.submit(late).only)
+
+
 @requirement("payment/token-hidden")
 def test_no_answer_shows_the_token(story: Story) -> None:
     """Saves, replaces, fails to save, looks up and lists: the token is in none of the answers."""
@@ -110,10 +168,14 @@ def test_no_answer_shows_the_token(story: Story) -> None:
     operation = phone.save_payment_method(phone.new_key(), secret, label="Everyday")
     answers = [phone.connection.submit(phone.request(operation)), phone.connection.submit(phone.request(operation))]
     story.expect_applied(answers[0].results[0], slug="payment/save")
+    _saved(story, phone, "hidden")  # without a label, in whose place a token might be shown
+    told_unlabelled = phone.payment_methods()
     story.shop.payment_token(secret, valid=False)
     again = phone.save_payment_method(phone.new_key(), secret)
     answers.append(phone.connection.submit(phone.request(again)))
-    told = [*answers, phone.lookup(1, 2), phone.payment_methods(), phone.cart()]
+    malformed = phone.save_payment_method(phone.new_key(), f"{secret} \u00e9")
+    answers.append(phone.connection.submit(phone.request(malformed)))
+    told = [*answers, told_unlabelled, phone.lookup(1, 4), phone.payment_methods(), phone.cart()]
     for message in told:
         story.expect(
             secret.encode() not in message.SerializeToString(),
@@ -198,6 +260,7 @@ def test_a_rejected_save_is_charged_and_a_duplicate_is_not(story: Story) -> None
     story.expect_refused(phone.submit(bad).only, reason_pb2.REASON_PAYMENT_TOKEN_INVALID, slug="payment/token-checked")
     third = phone.save_payment_method(phone.new_key(), _token(story, "three"))
     story.expect_refused(phone.submit(third).only, reason_pb2.REASON_RATE_LIMITED)
+    story.expect_replayed(phone.submit(first).only, outcome)
 
 
 @requirement("payment/delete")
@@ -276,8 +339,13 @@ def test_fields_are_taken_up_to_their_limits(story: Story) -> None:
     story.shop.payment_token(token, provider=provider)
     operation = phone.save_payment_method(phone.new_key(), token, provider=provider, label=label)
     story.expect_applied(phone.submit(operation).only)
-    shown = phone.payment_methods().payment_methods[0]
-    story.expect((shown.provider, shown.label) == (provider, label), "provider or label is shown otherwise")
+    shown = [(method.provider, method.label) for method in phone.payment_methods().payment_methods]
+    story.expect(
+        shown == [(provider, label)],
+        "provider or label is shown otherwise",
+        expected=[(provider, label)],
+        observed=shown,
+    )
 
 
 @requirement("payment/revision")
@@ -368,6 +436,26 @@ def test_the_list_and_the_watermark_are_of_one_instant(story: Story) -> None:
         field="queue_id",
         what="ListPaymentMethods with a malformed queue id",
     )
+
+
+@requirement("payment/listing")
+def test_lists_read_while_saves_come_in_are_of_one_instant(story: Story) -> None:
+    """Reads list and watermark over and over while saves come in, each of which writes its own sequence."""
+    phone = story.device()
+    reader = twin_of(story, phone, "reader")
+    token, name = _token(story, "one"), _saved(story, phone, "one", label="1")
+
+    def look() -> None:
+        seen = reader.payment_methods()
+        labels, watermark = [method.label for method in seen.payment_methods], seen.queue.decided_through_sequence
+        story.expect(
+            labels == [str(watermark)],
+            "list and watermark are of different instants",
+            expected=[str(watermark)],
+            observed=labels,
+        )
+
+    read_meanwhile(phone, lambda: phone.save_payment_method(name, token, label=str(len(phone.log) + 1)), look)
 
 
 def _token(

@@ -598,6 +598,10 @@ REMOVALS: tuple[Removal, ...] = (
         "a claim deletes the guest, with the records of its queue",
         ("claim/guest-replays",),
         checks=(_CLAIM + "test_an_add_with_a_lost_answer_is_in_the_cart_once[decided before the claim]",),
+        mutants=(
+            "claimed-guest-has-no-replays",
+            "claimed-guest-has-no-records",
+        ),
     ),
     Removal(
         "GUEST_CLOSED",
@@ -606,14 +610,19 @@ REMOVALS: tuple[Removal, ...] = (
         "a claimed guest goes on filling a cart that nobody sees",
         ("claim/guest-closed",),
         checks=(_CLAIM + "test_the_guest_decides_nothing_new",),
+        mutants=("claimed-guest-goes-on",),
     ),
     Removal(
         "CLAIM_ONE_COMMIT",
         "guest-claim",
         "NOTHING_LOST",
         "the lines are taken over first, the guest is closed after that",
-        ("claim/one-commit",),
+        ("claim/one-commit", "claim/survives-crash"),
         checks=(_CLAIM + "test_an_add_of_the_guest_that_races_the_claim_is_taken_over_or_never_applied",),
+        mutants=(
+            "claim-adds-the-lines-first",
+            "guest-unguarded",
+        ),
     ),
     Removal(
         "CLAIM_IDEMPOTENT",
@@ -622,6 +631,7 @@ REMOVALS: tuple[Removal, ...] = (
         "a second claim of the same cart adds its lines again",
         ("claim/idempotent",),
         checks=(_CLAIM + "test_a_second_claim_by_the_same_account_adds_nothing",),
+        mutants=("claim-adds-again",),
     ),
     Removal(
         "CLAIM_SETTLES_FIRST",

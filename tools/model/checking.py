@@ -88,7 +88,7 @@ def check(folder: Path, progress: Progress, *, deep: bool = False, only: Iterabl
         bounds = configuration.deep if deep else configuration.bounds
         began = time.monotonic()
         model = spin.Model(folder / configuration.file, bounds)
-        found = spin.explore(model)
+        found = spin.explore(model, deep=deep)
         trace = spin.shortest(model)[1] if found.errors else None
         progress(configuration.name)
         return Held(configuration, bounds, found.states, time.monotonic() - began, trace)

@@ -14,6 +14,7 @@ NEEDED = ("spin", "gcc")
 INSTALL = ("apt-get", "install", "--yes", "--no-install-recommends", "--quiet", "spin", "gcc", "libc6-dev")
 _WALK_DEPTH = 1_000_000
 _TIMEOUT_S = 600.0
+_DEEP_TIMEOUT_S = 7_200.0
 
 
 class SpinError(RuntimeError):
@@ -56,13 +57,19 @@ def version() -> str:
     return words[words.index("Version") + 1] if "Version" in words else "unknown"
 
 
-def explore(model: Model) -> Exploration:
-    """Every reachable state, depth first. An error in it shows in the result, not as an exception."""
+def explore(model: Model, *, deep: bool = False) -> Exploration:
+    """Every reachable state, depth first. An error in it shows in the result, not as an exception.
+
+    `deep` takes longer and needs less memory for each state; every state is stored all the same.
+    """
     with tempfile.TemporaryDirectory(prefix="cartsync-model-") as scratch:
         folder = Path(scratch)
         # Optimising pays for itself: these searches are the long ones.
-        _compile(model, folder, "-O1", "-DSAFETY", "-DNOREDUCE")
-        return read_exploration(_run(("./pan", f"-m{_WALK_DEPTH}", "-w22"), folder, f"verifier of {model.file.name}"))
+        flags = ("-O2", "-DCOLLAPSE") if deep else ("-O1",)
+        _compile(model, folder, *flags, "-DSAFETY", "-DNOREDUCE")
+        command = ("./pan", f"-m{_WALK_DEPTH}", "-w25" if deep else "-w22")
+        what = f"verifier of {model.file.name}"
+        return read_exploration(_run(command, folder, what, _DEEP_TIMEOUT_S if deep else _TIMEOUT_S))
 
 
 def shortest(model: Model) -> tuple[Exploration, Trace | None]:
@@ -97,13 +104,13 @@ def _compile(model: Model, folder: Path, *flags: str) -> None:
     _run(("gcc", "-w", *flags, "-DVECTORSZ=4096", "-o", "pan", "pan.c"), folder, f"gcc on {model.file.name}")
 
 
-def _run(command: tuple[str, ...], folder: Path, what: str) -> str:
+def _run(command: tuple[str, ...], folder: Path, what: str, seconds: float = _TIMEOUT_S) -> str:
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False)
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=seconds, check=False)
     except OSError as error:
         raise SpinError(f"{what} could not be started: {error}") from error
     except subprocess.TimeoutExpired as error:
-        raise SpinError(f"{what} took longer than {_TIMEOUT_S:.0f} s") from error
+        raise SpinError(f"{what} took longer than {seconds:.0f} s") from error
     if done.returncode:
         raise SpinError(f"{what} failed: {_tail(done.stdout + done.stderr)}")
     return done.stdout

@@ -18,6 +18,8 @@ from conformance.suite.races import held, overtake
 from conformance.wire import RpcFailureError, Story, Watch
 
 ARRIVAL_SECONDS = 10.0  # how fast a snapshot must arrive (spec: chapter 12)
+# Enough unread snapshots, and large enough, for any flow control to hold them back: some 20 KB each.
+HOUSE, LINES, CHANGES = "\U0001f3e0", 80, 30
 MOST_SNAPSHOTS = 10_000  # a server may send more than it has to, but not for ever
 
 
@@ -216,15 +218,16 @@ def test_a_watch_after_a_crash_goes_on_from_there(story: Story) -> None:
 def test_a_reader_that_does_not_read_holds_up_nobody(story: Story) -> None:
     """Changes a cart of many lines again and again while a watch is not read; then it shows the latest."""
     phone, tablet = story.device("phone"), story.device("tablet")
-    skus = [story.sku(f"{'x' * 40}-{number}") for number in range(30)]
+    skus = [story.sku(f"{HOUSE * 45}{number:02}") for number in range(LINES)]
     for sku in skus:
         phone.add(sku)
     for result in phone.submit(*phone.log).results:
         story.expect_applied(result, slug="cart/add-adds")
+    tablet.connection = story.connect_with(story.shop.credential(), "lazy", reads_ahead=False)
     lazy = [tablet.watch(seconds=6 * ARRIVAL_SECONDS) for _ in range(3)]
-    brisk = story.device("brisk").watch(seconds=6 * ARRIVAL_SECONDS)
+    brisk = story.device("brisk").watch(seconds=1.5 * ARRIVAL_SECONDS)
     revision = 0
-    for number in range(100):
+    for number in range(CHANGES):
         batch = [phone.set(sku, 2 + number % 2) for sku in skus]
         revision = story.expect_applied(phone.submit(*batch).results[-1], slug="cart/set-sets").revision
     _until_revision(story, brisk, revision)
@@ -254,6 +257,7 @@ def test_a_watch_shows_nothing_of_another_principal(story: Story) -> None:
     phone = story.device()
     stranger = story.device("stranger", principal=f"{story.principal_name[:50]}-b")
     put_in_cart(story, phone, tea, 2)
+    _first(story, phone.watch(seconds=ARRIVAL_SECONDS))
     request = service_pb2.WatchCartRequest(cart_id=phone.cart_id, queue_id=phone.queue_id)
     watch = stranger.connection.watch(request, ARRIVAL_SECONDS)
     first = _first(story, watch)
@@ -295,7 +299,7 @@ def test_a_restore_ends_the_watches(story: Story) -> None:
     put_in_cart(story, phone, tea, 1)
     story.shop.save(f"watch-{story.tag}")
     _, lost = put_in_cart(story, phone, tea, 4)
-    watch = phone.watch(seconds=3 * ARRIVAL_SECONDS)
+    watch = phone.watch(seconds=1.5 * ARRIVAL_SECONDS)
     _until_revision(story, watch, lost.revision)
     story.shop.restore(f"watch-{story.tag}")
     tablet = story.device("tablet")

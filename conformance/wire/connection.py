@@ -118,11 +118,20 @@ class PendingCall:
 class Connection:
     """One channel with one credential. Every method writes what went each way into the history."""
 
-    def __init__(self, target: Target, authorization: str, history: History, actor: str = "", also: str = "") -> None:
+    def __init__(
+        self,
+        target: Target,
+        authorization: str,
+        history: History,
+        actor: str = "",
+        *,
+        also: str = "",
+        reads_ahead: bool = True,
+    ) -> None:
         self.history = history
         self.actor = actor
         self._metadata = tuple(("authorization", value) for value in (authorization, also) if value)
-        self._channel = target.channel()
+        self._channel = target.channel(reads_ahead=reads_ahead)
         self._stub = service_pb2_grpc.CartSyncServiceStub(self._channel)
 
     def close(self) -> None:

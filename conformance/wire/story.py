@@ -55,9 +55,14 @@ class Story:
         self._connections.append(connection)
         return connection
 
-    def connect_with(self, authorization: str, actor: str = "stranger", *, also: str = "") -> Connection:
-        """A new connection with this authorization metadata, empty for none, and perhaps a second one beside it."""
-        connection = Connection(self.target, authorization, self.history, actor, also)
+    def connect_with(
+        self, authorization: str, actor: str = "stranger", *, also: str = "", reads_ahead: bool = True
+    ) -> Connection:
+        """A new connection with this authorization metadata, empty for none, and perhaps a second one beside it.
+
+        One that does not read ahead takes in 64 KiB that nobody has read, and then holds the server back.
+        """
+        connection = Connection(self.target, authorization, self.history, actor, also=also, reads_ahead=reads_ahead)
         self._connections.append(connection)
         return connection
 

@@ -56,6 +56,9 @@ class TargetOptions:
                 raise UsageError(f"{name} {address!r} is no HOST:PORT; for example {name} 127.0.0.1:7443")
 
 
+_NO_READING_AHEAD = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_535))
+
+
 class Target:
     """The server under test. Use as a context manager: entering launches and reaches it, leaving stops it."""
 
@@ -107,9 +110,13 @@ class Target:
         """The launched server's data folder; None for one that was running already."""
         return self._folder / "data" if self._folder else None
 
-    def channel(self, address: str | None = None) -> grpc.Channel:
-        """A new channel of its own connection, to the public listener unless another address is given."""
-        return grpc.insecure_channel(address or self.address, options=_CHANNEL_OPTIONS)
+    def channel(self, address: str | None = None, *, reads_ahead: bool = True) -> grpc.Channel:
+        """A new channel of its own connection, to the public listener unless another address is given.
+
+        One that does not read ahead takes in 64 KiB that nobody has read, and then holds the server back.
+        """
+        options = _CHANNEL_OPTIONS if reads_ahead else (*_CHANNEL_OPTIONS, *_NO_READING_AHEAD)
+        return grpc.insecure_channel(address or self.address, options=options)
 
     def start(self) -> None:
         """Start the launched server on the same addresses and data, and wait until it is healthy."""

@@ -276,6 +276,16 @@ def profile_of(operation: operation_pb2.CartOperation) -> str:
     return _PROFILES.get(operation.WhichOneof("intent") or "", "core")
 
 
+ACCOUNT_PARTS = ("address_book", "payment_methods", "wishlist")
+"""What a shopper keeps beside carts, named like the profiles."""
+
+
+def account_part_of(operation: operation_pb2.CartOperation) -> str:
+    """Which of `ACCOUNT_PARTS` the operation changes, or "" when it is about none."""
+    profile = profile_of(operation)
+    return profile if profile in ACCOUNT_PARTS else ""
+
+
 def describe(operation: operation_pb2.CartOperation) -> str:
     """Says an intent in a few words for the shopper, for example "add 2 × TEAPOT". Never a secret."""
     match operation.WhichOneof("intent"):

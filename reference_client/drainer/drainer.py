@@ -121,7 +121,7 @@ class Drainer:
         queue_id = facts.queue_id
         match command:
             case m.Bind(principal, store_id, policy):
-                self._queues.bind(queue_id, principal, store_id, policy)
+                self.tally.notices.extend(self._queues.bind(queue_id, principal, store_id, policy))
                 return m.Stored()
             case m.Load(after, limit):
                 operations, last_sequence = self._queues.load(queue_id, after, limit)

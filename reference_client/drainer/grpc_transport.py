@@ -9,7 +9,17 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 import grpc
-from cartsync.v1 import operation_pb2, service_pb2, service_pb2_grpc
+from cartsync.v1 import (
+    address_book_pb2,
+    address_book_pb2_grpc,
+    operation_pb2,
+    payment_methods_pb2,
+    payment_methods_pb2_grpc,
+    service_pb2,
+    service_pb2_grpc,
+    wishlist_pb2,
+    wishlist_pb2_grpc,
+)
 
 from reference_client.drainer.endpoint import Endpoint
 from reference_client.drainer.status_details import failure_of
@@ -109,6 +119,34 @@ class GrpcTransport:
         """Calls `GetCart` with the queue's watermark."""
         request = service_pb2.GetCartRequest(store_id=session.store_id, cart_id=cart_id, queue_id=session.queue_id)
         return self._unary(self._stub.GetCart, request)
+
+    def wishlist(self, session: Session) -> wishlist_pb2.ListWishlistResponse:
+        """Calls `ListWishlist` page by page; entries that move between two pages are shown once."""
+        stub = wishlist_pb2_grpc.WishlistServiceStub(self._channel)
+        request = wishlist_pb2.ListWishlistRequest(store_id=session.store_id, queue_id=session.queue_id)
+        whole = self._unary(stub.ListWishlist, request)
+        seen = {entry.sku for entry in whole.entries}
+        while whole.next_page_token:
+            request.page_token = whole.next_page_token
+            page = self._unary(stub.ListWishlist, request)
+            if page.store_id != whole.store_id or page.next_page_token == whole.next_page_token:
+                raise CallFailedError(CallFailure("ABORTED", message="the wishlist's pages are not of one list"))
+            whole.entries.extend(entry for entry in page.entries if entry.sku not in seen)
+            seen.update(entry.sku for entry in page.entries)
+            whole.next_page_token = page.next_page_token
+        return whole
+
+    def addresses(self, session: Session) -> address_book_pb2.ListAddressesResponse:
+        """Calls `ListAddresses`."""
+        stub = address_book_pb2_grpc.AddressBookServiceStub(self._channel)
+        request = address_book_pb2.ListAddressesRequest(store_id=session.store_id, queue_id=session.queue_id)
+        return self._unary(stub.ListAddresses, request)
+
+    def payment_methods(self, session: Session) -> payment_methods_pb2.ListPaymentMethodsResponse:
+        """Calls `ListPaymentMethods`."""
+        stub = payment_methods_pb2_grpc.PaymentMethodServiceStub(self._channel)
+        request = payment_methods_pb2.ListPaymentMethodsRequest(store_id=session.store_id, queue_id=session.queue_id)
+        return self._unary(stub.ListPaymentMethods, request)
 
     def close(self) -> None:
         """Ends the stream, if one is open. The transport can be used again."""

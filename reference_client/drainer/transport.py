@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from cartsync.v1 import operation_pb2, outcome_pb2, service_pb2
+from cartsync.v1 import (
+    address_book_pb2,
+    operation_pb2,
+    outcome_pb2,
+    payment_methods_pb2,
+    service_pb2,
+    wishlist_pb2,
+)
 
 from reference_client.machine.values import CallFailure
 
@@ -54,6 +61,15 @@ class Transport(Protocol):
 
     def cart(self, session: Session, cart_id: str) -> service_pb2.GetCartResponse:
         """Calls `GetCart` with the queue's watermark."""
+
+    def wishlist(self, session: Session) -> wishlist_pb2.ListWishlistResponse:
+        """Calls `ListWishlist` page by page. All entries, with revision and watermark of the first page."""
+
+    def addresses(self, session: Session) -> address_book_pb2.ListAddressesResponse:
+        """Calls `ListAddresses` with the queue's watermark."""
+
+    def payment_methods(self, session: Session) -> payment_methods_pb2.ListPaymentMethodsResponse:
+        """Calls `ListPaymentMethods` with the queue's watermark."""
 
     def close(self) -> None:
         """Ends the stream, if one is open. The transport can be used again."""

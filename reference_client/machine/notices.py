@@ -50,6 +50,10 @@ def about(operation: PendingOperation, fate: Fate, outcome: outcome_pb2.Outcome)
     what = describe(decode(operation))
     match fate:
         case Fate.APPLIED:
+            kept = [a.field_kept for a in outcome.adjustments if a.WhichOneof("adjustment") == "field_kept"]
+            if kept:
+                fields = "; ".join(f"{one.field} stays {_kept_value(one)}" for one in kept)
+                yield Notice("field_kept", f"{what}: another device was there first: {fields}", sequence)
             for adjustment in outcome.adjustments:
                 yield from _adjusted(what, sequence, adjustment)
         case Fate.REJECTED:
@@ -80,8 +84,19 @@ def _adjusted(what: str, sequence: int, adjustment: outcome_pb2.Adjustment) -> I
             floored = adjustment.quantity_floored
             text = f"only {-floored.applied_delta} of {-floored.requested_delta} could be taken out"
             yield Notice("quantity_floored", f"{what}: {text}", sequence)
+        case "field_kept":
+            return  # all of them are told together
         case _:
             yield Notice("adjusted", f"{what}: the server adjusted it; see the cart", sequence)
+
+
+def _kept_value(kept: outcome_pb2.FieldKept) -> str:
+    """The value that was kept; of a field that this client is too old to know only that there is one."""
+    if kept.field not in kept.kept.DESCRIPTOR.fields_by_name:
+        return "as it was"
+    value = getattr(kept.kept, kept.field)
+    text = value if isinstance(value, str) else ", ".join(value)
+    return repr(text) if text else "empty"
 
 
 def late_discard(sequence: int, payload: bytes) -> Notice:

@@ -16,7 +16,7 @@ from google.protobuf import timestamp_pb2
 from reference_client.clock import Reading
 from reference_client.exceptions import NothingToDiscardError
 from reference_client.identifiers import NewId
-from reference_client.intents import cart_of
+from reference_client.intents import account_part_of, cart_of
 
 _NANOSECONDS = 10**9
 
@@ -82,7 +82,7 @@ def append(
             operation.enqueue_time.CopyFrom(_timestamp(age.enqueued.wall_ns))
         rows.append(
             (
-                queue_id, sequence, key, previous, cart_of(operation),
+                queue_id, sequence, key, previous, cart_of(operation), account_part_of(operation),
                 operation.SerializeToString(deterministic=True),
                 age.enqueued.wall_ns, age.enqueued.boot_id, age.enqueued.boot_ns, age.fixed, age.age_ns,
             )
@@ -90,8 +90,8 @@ def append(
         places.append(Enqueued(queue_id, sequence, key))
         previous = key
     db.executemany(
-        "INSERT INTO operations (queue_id, sequence, key, previous_key, cart_id, payload, enqueue_wall_ns, "
-        "enqueue_boot_id, enqueue_boot_ns, age_fixed, age_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO operations (queue_id, sequence, key, previous_key, cart_id, account_part, payload, "
+        "enqueue_wall_ns, enqueue_boot_id, enqueue_boot_ns, age_fixed, age_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         rows,
     )
     db.execute("UPDATE queues SET last_sequence = ?, last_key = ? WHERE queue_id = ?", [sequence, previous, queue_id])

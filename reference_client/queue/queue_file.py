@@ -14,12 +14,14 @@ from typing import TypeVar
 from cartsync.v1 import operation_pb2, policy_pb2, service_pb2
 from sqlite_utils import Database
 
-from reference_client.clock import ReadClock, read_device_clock
+from reference_client.clock import ReadClock, Reading, read_device_clock
 from reference_client.exceptions import StoreError, UnknownQueueError
 from reference_client.identifiers import NewId, is_canonical, random_id
 from reference_client.machine.recovery import RecoveryPlan
 from reference_client.machine.values import Notice, PendingOperation, QueueFacts, Settlement
-from reference_client.queue import enqueueing, settling, snapshots
+from reference_client.queue import account_snapshots, enqueueing, settling, snapshots
+from reference_client.queue.account_snapshots import AccountResponse, AccountSnapshot
+from reference_client.queue.admission import admit
 from reference_client.queue.database import immediate, open_database
 from reference_client.queue.enqueueing import Age, Enqueued
 from reference_client.queue.rows import (
@@ -66,17 +68,34 @@ class QueueFile:
         except sqlite3.Error as error:
             raise StoreError(f"the store on this device cannot be read: {error}") from error
 
+    def transact(self, change: Callable[[sqlite3.Connection, Reading, NewId], _T]) -> _T:
+        """Carries out `change(connection, now, new_id)` as one write transaction; on the medium when this returns."""
+        now = self._read_clock()
+        with immediate(self._database) as db:
+            return change(db, now, self._new_id)
+
+    def read(self, query: Callable[[sqlite3.Connection], _T]) -> _T:
+        """What a query finds. It writes nothing. Raises `StoreError`."""
+        return self._read(query)
+
     # ---- the shopper writes ----------------------------------------------------------------------------------
 
     def enqueue(self, server: str, intents: Sequence[operation_pb2.CartOperation]) -> list[Enqueued]:
-        """Writes intents down, in order, all or none. They are on disk when this returns. No network."""
+        """Writes intents down, in order, all or none. They are on disk when this returns. No network.
+
+        Raises `InvalidIntentError`, before anything of them touches the disk, for what no server could accept.
+        """
         now = self._read_clock()
+        policy = self.policy(server)
+        for intent in intents:
+            admit(intent, policy)
         with immediate(self._database) as db:
             queue_id = enqueueing.open_queue(db, server, self._new_id, now.wall_ns)
             return enqueueing.append(db, queue_id, [(intent, Age(now)) for intent in intents], self._new_id)
 
     def discard(self, server: str, sequence: int, session: operation_pb2.SessionContext) -> None:
         """Asks to cancel an operation of the active queue. Raises `NothingToDiscardError` when it is decided."""
+        admit(operation_pb2.CartOperation(session_context=session), None)
         now = self._read_clock()
         with immediate(self._database) as db:
             queue_id = enqueueing.open_queue(db, server, self._new_id, now.wall_ns)
@@ -110,8 +129,12 @@ class QueueFile:
             queue_id = enqueueing.open_queue(db, server, self._new_id, self._read_clock().wall_ns)
         return self.queue(queue_id)
 
-    def bind(self, queue_id: str, principal: str, store_id: str, policy: policy_pb2.SyncPolicy) -> None:
-        """Binds a queue to its principal for life, and notes the store and the policy that were seen."""
+    def bind(self, queue_id: str, principal: str, store_id: str, policy: policy_pb2.SyncPolicy) -> list[Notice]:
+        """Binds a queue to its principal for life, and notes the store and the policy that were seen.
+
+        Unsent intents that this server does not offer are given up here. What the shopper was told.
+        """
+        now = self._read_clock()
         with immediate(self._database) as db:
             db.execute(
                 "UPDATE queues SET principal = ?, store_id = ? WHERE queue_id = ? AND principal IN ('', ?)",
@@ -119,8 +142,9 @@ class QueueFile:
             )
             db.execute(
                 "INSERT OR REPLACE INTO policies SELECT server, ?, ? FROM queues WHERE queue_id = ?",
-                [policy.SerializeToString(), self._read_clock().wall_ns, queue_id],
+                [policy.SerializeToString(), now.wall_ns, queue_id],
             )
+            return settling.give_up_unoffered(db, queue_id, policy, now, self._new_id)
 
     def load(self, queue_id: str, after: int, limit: int) -> tuple[tuple[PendingOperation, ...], int]:
         """Pending operations above `after`, and the last sequence ever assigned."""
@@ -167,6 +191,11 @@ class QueueFile:
         """Keeps a cart as the server shows it, unless a newer one is here."""
         with immediate(self._database) as db:
             return snapshots.save_snapshot(db, server, response, self._read_clock().wall_ns)
+
+    def save_account_snapshot(self, server: str, response: AccountResponse) -> bool:
+        """Keeps a wishlist, address book or list of payment methods, unless a newer one is here."""
+        with immediate(self._database) as db:
+            return account_snapshots.save_account_snapshot(db, server, response, self._read_clock().wall_ns)
 
     def prune(self) -> None:
         """Forgets settled operations that every view already contains and that are older than 30 days."""
@@ -234,6 +263,14 @@ class QueueFile:
     def on_top(self, server: str, cart_id: str) -> tuple[OperationRecord, ...]:
         """The operations that belong on top of that snapshot, in order."""
         return self._read(lambda db: snapshots.load_on_top(db, server, cart_id))
+
+    def account_snapshot(self, server: str, part: str) -> AccountSnapshot | None:
+        """The last snapshot of one of `intents.ACCOUNT_PARTS`, or None."""
+        return self._read(lambda db: account_snapshots.load_account_snapshot(db, server, part))
+
+    def on_top_of_account(self, server: str, part: str) -> tuple[OperationRecord, ...]:
+        """The operations that belong on top of that snapshot, in order."""
+        return self._read(lambda db: account_snapshots.load_on_top_of_account(db, server, part))
 
     def carts(self, server: str) -> list[str]:
         """Every cart this device knows of, ascending."""

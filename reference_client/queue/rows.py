@@ -35,9 +35,10 @@ class OperationState(enum.Enum):
     LOST = "lost"
     """Was confirmed as applied by a store that has lost it since."""
     MOVED = "moved"
-    """Undecided in a store that lost state; its intent is in the successor queue under a new key."""
+    """Undecided in a store that lost state, or of a guest that was claimed; its intent is in the successor queue, or
+    in the account's, under a new key."""
     LEFT = "left"
-    """Undecided in a store that lost state, and not issued again by itself."""
+    """Undecided in a store that lost state, or of a guest that was claimed, and not issued again by itself."""
     REISSUED = "reissued"
     """Of a halted queue: the shopper decided to ask again, in a new queue."""
     ABANDONED = "abandoned"

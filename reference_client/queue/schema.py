@@ -91,3 +91,57 @@ def first_edition(database: Database) -> None:
     """Queues, operations, notifications, snapshots, policies."""
     for statement in _FIRST:
         database.execute(statement)
+
+
+_SECOND = (
+    # What an operation is about beside carts: "wishlist", "address_book", "payment_methods", or nothing of these.
+    "ALTER TABLE operations ADD COLUMN account_part TEXT NOT NULL DEFAULT ''",
+    """
+    CREATE TABLE account_snapshots (
+        server TEXT NOT NULL,
+        account_part TEXT NOT NULL,
+        store_id TEXT NOT NULL,
+        queue_id TEXT NOT NULL,
+        watermark INTEGER NOT NULL,
+        revision INTEGER NOT NULL,
+        response BLOB NOT NULL,
+        receive_wall_ns INTEGER NOT NULL,
+        PRIMARY KEY (server, account_part)
+    ) STRICT
+    """,
+)
+
+
+@MIGRATIONS(name="0002_account")
+def account(database: Database) -> None:
+    """Wishlist, addresses and payment methods."""
+    for statement in _SECOND:
+        database.execute(statement)
+
+
+@MIGRATIONS(name="0003_claims")
+def claims(database: Database) -> None:
+    """Which carts of guests were claimed by which operation, and what of a guest's queue was taken over since."""
+    database.execute(
+        """
+        CREATE TABLE claims (
+            server TEXT NOT NULL,
+            guest TEXT NOT NULL,
+            guest_cart_id TEXT NOT NULL,
+            cart_id TEXT NOT NULL,
+            key TEXT NOT NULL UNIQUE,
+            PRIMARY KEY (server, guest, guest_cart_id)
+        ) STRICT
+        """
+    )
+    # The guest's queue lives in another file: what is in this table is in this account's queue, once.
+    database.execute(
+        """
+        CREATE TABLE taken_over (
+            guest_queue_id TEXT NOT NULL,
+            guest_sequence INTEGER NOT NULL,
+            key TEXT NOT NULL UNIQUE,
+            PRIMARY KEY (guest_queue_id, guest_sequence)
+        ) STRICT
+        """
+    )

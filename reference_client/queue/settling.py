@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from cartsync.v1 import operation_pb2, outcome_pb2, service_pb2
+from cartsync.v1 import operation_pb2, outcome_pb2, policy_pb2, service_pb2
 
 from reference_client.clock import Reading, age_ns
 from reference_client.identifiers import NewId
@@ -14,7 +14,8 @@ from reference_client.intents import describe
 from reference_client.machine.notices import late_discard
 from reference_client.machine.recovery import RecoveryPlan, plan_recovery
 from reference_client.machine.values import Fate, Notice, PendingOperation, Settlement
-from reference_client.queue.enqueueing import Age, append, open_queue
+from reference_client.queue.admission import offer_of, unoffered
+from reference_client.queue.enqueueing import Age, append, open_queue, request_discard
 from reference_client.queue.rows import PENDING_COLUMNS, pending_operation
 
 
@@ -47,6 +48,26 @@ def mark_sent(
         "UPDATE operations SET send_count = send_count + 1 WHERE queue_id = ? AND sequence BETWEEN ? AND ?", span
     )
     return load_pending(db, queue_id, first - 1, last - first + 1)
+
+
+def give_up_unoffered(
+    db: sqlite3.Connection, queue_id: str, policy: policy_pb2.SyncPolicy, now: Reading, new_id: NewId
+) -> list[Notice]:
+    """Cancels what was never sent and is of a profile that the server does not list (spec: section 2.6). What was told.
+
+    By `Discard`, for the chain of keys needs something at that sequence. What was sent goes on being sent: the server
+    may have decided it when it still listed the profile.
+    """
+    told: list[Notice] = []
+    for pending in load_pending(db, queue_id, 0, -1):
+        operation = operation_pb2.CartOperation.FromString(pending.payload)
+        if pending.sent or pending.discard is not None or not unoffered(operation, policy):
+            continue
+        request_discard(db, queue_id, pending.sequence, operation.session_context, now, new_id)
+        text = f"{describe(operation)}: not sent, this server does not offer {offer_of(operation)}"
+        told.append(Notice("not_offered", text, pending.sequence, needs_action=True))
+    tell(db, queue_id, told, now.wall_ns)
+    return told
 
 
 def record(
@@ -137,19 +158,20 @@ def rebuild(
         "UPDATE operations SET state = 'lost' WHERE queue_id = ? AND sequence > ? AND state = 'applied'",
         [queue_id, watermark],
     )
-    _settle_as(db, queue_id, "discarded", plan.cancelled, wall_ns)
-    _settle_as(db, queue_id, "left", plan.left, wall_ns)
+    settle_as(db, queue_id, "discarded", plan.cancelled, wall_ns)
+    settle_as(db, queue_id, "left", plan.left, wall_ns)
     db.execute("UPDATE queues SET state = 'retired' WHERE queue_id = ?", [queue_id])
     successor = open_queue(db, str(server), new_id, wall_ns, str(principal))
     db.execute("UPDATE queues SET store_id = ? WHERE queue_id = ?", [store_id, successor])
     db.execute("UPDATE queues SET successor_id = ? WHERE queue_id = ?", [successor, queue_id])
-    moved = [(_without_identity(o), _age_of(db, queue_id, o)) for o in plan.reissue]
+    moved = [(without_identity(o.payload), age_of(db, queue_id, o.sequence)) for o in plan.reissue]
     append(db, successor, moved, new_id)
-    _settle_as(db, queue_id, "moved", [o.sequence for o in plan.reissue], wall_ns)
+    settle_as(db, queue_id, "moved", [o.sequence for o in plan.reissue], wall_ns)
     return plan
 
 
-def _settle_as(db: sqlite3.Connection, queue_id: str, state: str, sequences: Iterable[int], wall_ns: int) -> None:
+def settle_as(db: sqlite3.Connection, queue_id: str, state: str, sequences: Iterable[int], wall_ns: int) -> None:
+    """Gives operations a final state of this device's own; no outcome of the server belongs to it."""
     db.executemany(
         "UPDATE operations SET state = ?, settle_wall_ns = ? WHERE queue_id = ? AND sequence = ?",
         [(state, wall_ns, queue_id, sequence) for sequence in sequences],
@@ -168,19 +190,20 @@ def _confirmed_changes(db: sqlite3.Connection, queue_id: str) -> list[tuple[int,
     ]
 
 
-def _without_identity(operation: PendingOperation) -> operation_pb2.CartOperation:
-    intent = operation_pb2.CartOperation.FromString(operation.payload)
+def without_identity(payload: bytes) -> operation_pb2.CartOperation:
+    """The intent alone: without key, sequence and link, to be given new ones."""
+    intent = operation_pb2.CartOperation.FromString(payload)
     for field in ("idempotency_key", "sequence", "previous_key"):
         intent.ClearField(field)
     return intent
 
 
-def _age_of(db: sqlite3.Connection, queue_id: str, operation: PendingOperation) -> Age:
+def age_of(db: sqlite3.Connection, queue_id: str, sequence: int) -> Age:
     """The shopper acted when the original was enqueued, and waiting for the server never makes an intent older."""
     wall, boot_id, boot, fixed, age = db.execute(
         "SELECT enqueue_wall_ns, enqueue_boot_id, enqueue_boot_ns, age_fixed, age_ns FROM operations "
         "WHERE queue_id = ? AND sequence = ?",
-        [queue_id, operation.sequence],
+        [queue_id, sequence],
     ).fetchone()
     return Age(Reading(wall, boot_id, boot), bool(fixed), age)
 
@@ -205,12 +228,12 @@ def resolve(
         target = open_queue(db, str(server), new_id, now.wall_ns)
         intents = []
         for operation in chosen:
-            intent = _without_identity(operation)
+            intent = without_identity(operation.payload)
             intent.ClearField("enqueue_time")
             intents.append((intent, Age(now)))
         append(db, target, intents, new_id)
     settled_as = "reissued" if reissue else "abandoned"
-    _settle_as(db, queue_id, settled_as, [o.sequence for o in chosen], now.wall_ns)
+    settle_as(db, queue_id, settled_as, [o.sequence for o in chosen], now.wall_ns)
     if not load_pending(db, queue_id, 0, 1):
         db.execute("UPDATE queues SET state = 'retired' WHERE queue_id = ?", [queue_id])
     return len(chosen)

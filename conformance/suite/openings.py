@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from cartsync.v1 import operation_pb2, outcome_pb2
 
-from conformance.exceptions import NotTestableError
 from conformance.wire import Device, Story
 
 
@@ -16,11 +15,9 @@ def put_in_cart(
     return operation, story.expect_applied(device.submit(operation).only, slug="cart/add-adds")
 
 
-def needs_coupons(story: Story, count: int) -> None:
-    """Raise NotTestableError unless a cart of this server has room for so many coupons."""
-    most = story.policy.max_coupon_count
-    if most < count:
-        raise NotTestableError(f"a cart has room for {most} coupons, and this check needs {count}")
+def has_room_for_coupons(story: Story, count: int) -> bool:
+    """Whether a cart of this server takes so many coupons; a check that needs more room has nothing to find there."""
+    return story.policy.max_coupon_count >= count
 
 
 def twin_of(story: Story, device: Device, name: str = "twin") -> Device:

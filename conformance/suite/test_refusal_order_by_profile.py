@@ -9,7 +9,7 @@ import pytest
 from cartsync.v1 import operation_pb2, reason_pb2
 
 from conformance.suite.marks import requirement
-from conformance.suite.openings import needs_coupons, put_in_cart
+from conformance.suite.openings import put_in_cart
 from conformance.wire import Device, Story
 
 R = reason_pb2.Reason
@@ -227,7 +227,6 @@ def _on_cart(story: Story, phone: Device, name: str = "there", **terms: object) 
 
 def _fill(story: Story, phone: Device) -> str:
     """Put as many coupons on the device's cart as there may be; the last of them."""
-    needs_coupons(story, 1)
     return [_on_cart(story, phone, f"c{number}") for number in range(story.policy.max_coupon_count)][-1]
 
 

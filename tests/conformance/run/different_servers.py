@@ -27,7 +27,7 @@ from reference_server.engine.cases import Answer, Case
 from reference_server.engine.deciding import Decider
 from reference_server.engine.policy import Policy
 from reference_server.engine.refusals import Reason, refuse
-from reference_server.engine.state import CartHead
+from reference_server.engine.state import CollectionContents, Head
 from reference_server.ports import Interventions
 from reference_server.service.servicer import CartSyncServicer
 from reference_server.settlement import CartReading, Lookup, Settled, Settlement
@@ -63,6 +63,8 @@ def frugal(_: Config) -> Policy:
         max_submission_bytes=1 << 20,
         max_line_quantity=99,
         max_line_count=100,
+        max_coupon_count=1,
+        max_wishlist_entry_count=100,
         quarantine_attempt_count=1,
     )
 
@@ -70,14 +72,15 @@ def frugal(_: Config) -> Policy:
 class Coarse(Decider):
     """Counts revisions in steps of seven and time in seconds, talks at length, and sends fields of a later version."""
 
-    def decide_time_us(self, case: Case, cart: CartHead | None) -> int:
+    def decide_time_us(self, case: Case, head: Head | None) -> int:
         time_us = super().decide_time_us(case, None)
         return time_us - time_us % 1_000_000
 
-    def outcome(self, case: Case, answer: Answer, cart: CartHead | None, decide_time_us: int) -> outcome_pb2.Outcome:
-        outcome = super().outcome(case, answer, cart, decide_time_us)
-        if outcome.changed:
-            outcome.revision += 6
+    def next_revision(self, head: Head | None) -> int:
+        return super().next_revision(head) + 6
+
+    def outcome(self, case: Case, answer: Answer, head: Head | None, decide_time_us: int) -> outcome_pb2.Outcome:
+        outcome = super().outcome(case, answer, head, decide_time_us)
         if outcome.HasField("refusal"):
             outcome.refusal.message = "Nein. " * 50
         outcome.MergeFromString(UNKNOWN_FIELDS)
@@ -148,8 +151,8 @@ class OncePerSubmission:
 class Locking(Settlement):
     """Lets everything of a principal wait for its submission at work, reads too, and commits operation by operation."""
 
-    def __init__(self, *parts: Any) -> None:
-        super().__init__(*parts)
+    def __init__(self, *parts: Any, **more_parts: Any) -> None:
+        super().__init__(*parts, **more_parts)
         self._once = OncePerSubmission(self._interventions)
         self._interventions = self._once
         self._locks: dict[str, asyncio.Lock] = {}
@@ -181,6 +184,21 @@ class Locking(Settlement):
     async def cart(self, principal: str, cart_id: str, queue_id: str = "", expected_store_id: str = "") -> CartReading:
         async with self._lock(principal):
             return await super().cart(principal, cart_id, queue_id, expected_store_id)
+
+    async def collection(
+        self,
+        principal: str,
+        name: str,
+        queue_id: str = "",
+        expected_store_id: str = "",
+        *,
+        after_revision: int = 0,
+        limit: int | None = None,
+    ) -> CollectionContents:
+        async with self._lock(principal):
+            return await super().collection(
+                principal, name, queue_id, expected_store_id, after_revision=after_revision, limit=limit
+            )
 
     async def lookup(self, principal: str, queue_id: str, first: int, last: int, expected_store_id: str = "") -> Lookup:
         async with self._lock(principal):

@@ -46,7 +46,7 @@ NASTY = {
     "right to left": "\u202egpj.exe\u202c",
     "zero widths": "te\u200ba\u2060x\ufeff",
     "beyond the basic plane": "\U0001d4c9\U0001f375",
-    "combining": "t\u0301\u0301\u0301\u0301ea",
+    "combining": "te\u0301a\u030a\u0301",
     "noncharacter": "tea\ufffe",
     "quotes": "'\"`\u201d\\",
     "line separator": "a\u2028b\u2029c",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 
 from conformance.oracle.values import (
     Address,
@@ -22,18 +23,23 @@ from conformance.oracle.values import (
 
 _SHORTEST, _LONGEST = 13, 19
 _ROW = re.compile(r"[0-9]+(?:-{1,3}[0-9]+)*")  # groups that follow each other, in the symbols below
+_GROUP = re.compile(r"[0-9]+")
 
 
 def holds_card_number(text: str) -> bool:
     """Whether a text holds what looks like a payment card number."""
+    return next(card_numbers_in(text), None) is not None
+
+
+def card_numbers_in(text: str) -> Iterator[slice]:
+    """Where a text holds card numbers, from their first digit to behind the last; they may overlap."""
     symbols = "".join(_symbol(character) for character in text)
-    for row in _ROW.findall(symbols):
-        groups = re.findall(r"[0-9]+", row)
+    for row in _ROW.finditer(symbols):
+        groups = list(_GROUP.finditer(symbols, row.start(), row.end()))
         for first in range(len(groups)):
-            for last in range(first + 1, min(len(groups), first + _LONGEST) + 1):
-                if _is_card_number("".join(groups[first:last])):
-                    return True
-    return False
+            for last in range(first, min(len(groups), first + _LONGEST)):
+                if _is_card_number("".join(group.group() for group in groups[first : last + 1])):
+                    yield slice(groups[first].start(), groups[last].end())
 
 
 def _symbol(character: str) -> str:

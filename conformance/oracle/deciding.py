@@ -239,6 +239,7 @@ def _branch(case: Case) -> Branch:
             number=number if final else 0,
             details=details,
             also_refused_by=frozenset(reason for _, reason, _, _ in later),
+            any_revision=final and not knows(case) and case.operation.intent is not None,
         )
         return Answer(outcome), _recorded(case, outcome) if final else case.world
     effect = effect_of(case)

@@ -92,7 +92,8 @@ class Outcome:
     """What must be answered to one operation, and which requirement says so.
 
     `number` is the change of the resource at `place` that the outcome was judged at (None: of no resource); `rule` the
-    slug of the clause that fixed it; `also_refused_by` the reasons that later rules would have given.
+    slug of the clause that fixed it; `also_refused_by` the reasons that later rules would have given. `any_revision`: a
+    server may or may not know what the operation acts on, because it does not list the profile.
     """
 
     state: State
@@ -106,6 +107,7 @@ class Outcome:
     claimed: tuple[ClaimedLine, ...] = ()
     details: Details = NO_DETAILS
     also_refused_by: frozenset[str] = frozenset()
+    any_revision: bool = False
 
     def __str__(self) -> str:
         words = [f"{self.state}{' / ' + self.reason if self.reason else ''}"]

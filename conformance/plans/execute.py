@@ -13,24 +13,23 @@ from typing import Any
 from conformance.oracle.judging import Judge, Refutation
 from conformance.oracle.observations import ObservedAnswer
 from conformance.oracle.resources import place_of
-from conformance.oracle.values import CardDetails, Money, Offer, Promotion, Submission
-from conformance.oracle.world import SOLE, Kind, Place, Scope, cart_place
+from conformance.oracle.values import Submission
+from conformance.oracle.world import SOLE, Kind, Place, cart_place
 from conformance.plans import steps
 from conformance.plans.devices import Device
+from conformance.plans.shop_actions import ShopActions
 from conformance.plans.stage import (
     ANSWERS_MISSING,
     ANSWERS_TOO_MANY,
     GUEST,
-    STRANGER,
     CallRefusedError,
     Means,
     Stage,
     principal_of,
 )
-from conformance.plans.steps import Audience, Fate, Listing, Plan, Reuse, Send, Span, Step, Twist, Via
-from conformance.plans.writing import PROVIDER, Desk
+from conformance.plans.steps import Fate, Listing, Plan, Reuse, Send, Step, Twist, Via
+from conformance.plans.writing import Desk
 
-_DAY = 86_400.0
 _PATIENCE = 6  # submissions lost in a row before a server counts as not answering
 
 
@@ -52,13 +51,11 @@ class Play:
         self.judge = Judge(stage.limits)
         self.devices: dict[str, Device] = {}
         self._plan = plan
-        self._products = {product.sku: product for product in plan.products}
+        self.shop = ShopActions(stage, self.judge, plan.products)
         self._carts = _carts_of(plan)
         self._listings = _listings_of(plan)
         self._claim_token = ""
-        self._limited = frozenset[Scope]()
         self._saved = False
-        self._advanced = 0.0
 
     def run(self) -> None:
         """Play it from the first offer to the last look."""
@@ -69,12 +66,7 @@ class Play:
 
     def open(self) -> None:
         """Fill the shop."""
-        named = {step.sku for step in self._plan.steps if isinstance(step, steps.Enqueue | steps.EnqueueWish)}
-        for product in self._plan.products:
-            if product.sku not in named:
-                continue  # nobody will ask for it
-            offer = Offer(Money(product.currency, product.price), product.listed, product.available)
-            self._put_offer(product.sku, offer)
+        self.shop.open({step.sku for step in self._plan.steps if isinstance(step, steps.Enqueue)})
 
     def take(self, step: Step) -> None:
         """Play one step."""
@@ -138,7 +130,7 @@ class Play:
         if not submissions:
             return
         if step.via is Via.STREAM and step.fate in (Fate.ANSWERED, Fate.CUT) and Means.STREAM in self.stage.means:
-            self._stream(device, submissions, cut=step.fate is Fate.CUT and not self._limited)
+            self._stream(device, submissions, cut=step.fate is Fate.CUT and not self.shop.is_limited)
             return
         for submission in submissions[:-1]:
             self._answered(device, submission)
@@ -153,7 +145,7 @@ class Play:
             Fate.CRASH_AFTER_COMMIT: Means.ABORT,
             Fate.KILLED: Means.KILL,
         }
-        if self._limited and fate is not Fate.ANSWERED:
+        if self.shop.is_limited and fate is not Fate.ANSWERED:
             return Fate.ANSWERED  # what a submission on its way does to the limit is the server's choice
         if fate in needs and needs[fate] not in self.stage.means:
             return Fate.CUT
@@ -214,7 +206,7 @@ class Play:
                 return
             sides.append((device, submissions[0]))
         (left, first), (right, second) = sides
-        if self._limited:
+        if self.shop.is_limited:
             self._answered(left, first)
             self._answered(right, second)
             return
@@ -256,78 +248,7 @@ class Play:
             return "claim/token"
         return self.judge.expected_refusal(submission) or "answers/one-per-attempt"
 
-    # The shop.
-
-    def set_offer(self, step: steps.SetOffer) -> None:
-        """An offer changes; a product keeps its currency."""
-        product = self._products.get(step.sku)
-        known = self.judge.shop.offer(self.stage.own_name(step.sku)) is not None
-        if product is not None and known and Means.OFFERS in self.stage.means:
-            self._put_offer(step.sku, Offer(Money(product.currency, step.price), step.listed, step.available))
-
-    def _put_offer(self, name: str, offer: Offer) -> None:
-        sku = self.stage.own_name(name)
-        self.stage.put_offer(sku, offer)
-        self.judge.offer_put(sku, offer)
-
-    def set_promotion(self, step: steps.SetPromotion) -> None:
-        """A promotion begins, changes, or is withdrawn."""
-        if Means.COUPONS not in self.stage.means:
-            return
-        code, promotion = self.stage.own_name(step.code), _promotion(step)
-        self.stage.put_promotion(code, promotion)
-        self.judge.promotion_put(code, promotion)
-
-    def set_token(self, step: steps.SetToken) -> None:
-        """The payment provider changes its mind about a token."""
-        if Means.PAYMENT_METHODS not in self.stage.means:
-            return
-        token = self.stage.own_name(step.token)
-        card = CardDetails("visa", f"{4_000 + step.value}", 1 + step.value % 12, 2_040) if step.valid else None
-        self.stage.put_token(PROVIDER, token, card)
-        self.judge.card_told(PROVIDER, token, card)
-
-    def close_cart(self, step: steps.CloseCart) -> None:
-        """The shop closes a cart."""
-        if Means.CLOSE_CART in self.stage.means:
-            cart = self.stage.own_name(step.cart)
-            self.judge.cart_closed(cart, self.stage.close_cart(cart))
-
-    def advance_clock(self, step: steps.AdvanceClock) -> None:
-        """Time goes by, but never so much that a queue may be forgotten."""
-        limits = self.stage.limits
-        seconds = {
-            Span.HOUR: 3_600.0,
-            Span.DAY: _DAY,
-            Span.PAST_WINDOW: limits.replay_window + _DAY,
-            Span.SHORT_OF_RETENTION: limits.outcome_retention - _DAY,
-            Span.PAST_RETENTION: limits.outcome_retention + _DAY,
-        }[step.span]
-        if Means.CLOCK in self.stage.means and self._advanced + seconds < limits.queue_retention - 2 * _DAY:
-            self._advanced += seconds
-            self.stage.advance(seconds)
-            self.judge.clock_advanced(seconds)
-
-    def backend(self, step: steps.Backend) -> None:
-        """Backing services come and go."""
-        if Means.BACKEND in self.stage.means:
-            self.stage.set_backend(step.available)
-            self.judge.backend_set(step.available)
-
-    def rate_limit(self, step: steps.RateLimit) -> None:
-        """A limit comes into force, unless a submission on its way may blur it."""
-        scope, needed = (
-            (Scope.PAYMENT_METHODS, Means.PAYMENT_RATE_LIMIT) if step.saving else (Scope.ALL, Means.RATE_LIMIT)
-        )
-        if needed not in self.stage.means or (step.remaining is not None and self.judge.has_stragglers):
-            return
-        self.stage.set_rate_limit(step.remaining, scope)
-        self.judge.rate_limited(step.remaining, scope=scope)
-        self._limited = self._limited - {scope} if step.remaining is None else self._limited | {scope}
-
-    def _lift_limits(self) -> None:
-        for scope in sorted(self._limited):
-            self.rate_limit(steps.RateLimit(None, scope is Scope.PAYMENT_METHODS))
+    # The operator.
 
     def restart(self, step: steps.Restart) -> None:
         """The server is restarted."""
@@ -345,7 +266,7 @@ class Play:
 
     def _came_back(self, tell: Callable[[], None]) -> None:
         tell()
-        self._lift_limits()
+        self.shop.lift_limits()
         self.survey()
 
     def save_store(self, step: steps.SaveStore) -> None:
@@ -360,7 +281,7 @@ class Play:
         """The backup is put back."""
         del step
         if self._saved:
-            self._lift_limits()
+            self.shop.lift_limits()
             self.stage.restore()
             self.judge.store_restored("backup")
             for device in self.devices.values():
@@ -428,8 +349,8 @@ class Play:
     def settle(self) -> None:
         """Lift all trouble, let every device send all it has, and read everything."""
         if not self.judge.shop.answers():
-            self.backend(steps.Backend(True))
-        self._lift_limits()
+            self.shop.backend(steps.Backend(True))
+        self.shop.lift_limits()
         for device in list(self.devices.values()):
             self._drain(device)
         self.survey()
@@ -464,27 +385,6 @@ def _listings_of(plan: Plan) -> list[Listing]:
     return sorted(touched | {step.listing for step in plan.steps if isinstance(step, steps.Read)})
 
 
-def _promotion(step: steps.SetPromotion) -> Promotion | None:
-    """The promotion of a step; None when it is withdrawn."""
-    if step.withdrawn:
-        return None
-    audiences = {
-        Audience.EVERYBODY: None,
-        Audience.THE_ACCOUNT: frozenset({SOLE}),
-        Audience.OTHERS: frozenset({STRANGER}),
-    }
-    return Promotion(
-        amount=Money(step.currency, step.amount) if step.amount else None,
-        basis_points=0 if step.amount else step.basis_points,
-        minimum=Money(step.currency, step.minimum) if step.minimum else None,
-        start=None if step.begins is None else step.begins * 3_600.0,
-        end=None if step.ends is None else step.ends * 3_600.0,
-        eligible=audiences[step.audience],
-        once_per_principal=step.once,
-        stackable=step.stackable,
-    )
-
-
 _LISTING_OF: dict[type[Step], Listing] = {
     steps.EnqueueWish: Listing.WISHLIST,
     steps.EnqueueAddress: Listing.ADDRESS_BOOK,
@@ -503,6 +403,11 @@ _SLUGS_OF_REFUSALS = {
     ANSWERS_TOO_MANY: "sync/one-answer-each",
 }
 
+
+def _of_the_shop(action: Callable[[ShopActions, Any], None]) -> Callable[[Play, Any], None]:
+    return lambda play, step: action(play.shop, step)
+
+
 _ACTIONS: dict[type[Step], Callable[[Play, Any], None]] = {
     steps.Enqueue: Play.enqueue,
     steps.EnqueueCoupon: Play.enqueue_other,
@@ -515,13 +420,13 @@ _ACTIONS: dict[type[Step], Callable[[Play, Any], None]] = {
     steps.Race: Play.race,
     steps.Discard: Play.discard,
     steps.CopyQueue: Play.copy_queue,
-    steps.SetOffer: Play.set_offer,
-    steps.SetPromotion: Play.set_promotion,
-    steps.SetToken: Play.set_token,
-    steps.CloseCart: Play.close_cart,
-    steps.AdvanceClock: Play.advance_clock,
-    steps.Backend: Play.backend,
-    steps.RateLimit: Play.rate_limit,
+    steps.SetOffer: _of_the_shop(ShopActions.set_offer),
+    steps.SetPromotion: _of_the_shop(ShopActions.set_promotion),
+    steps.SetToken: _of_the_shop(ShopActions.set_token),
+    steps.CloseCart: _of_the_shop(ShopActions.close_cart),
+    steps.AdvanceClock: _of_the_shop(ShopActions.advance_clock),
+    steps.Backend: _of_the_shop(ShopActions.backend),
+    steps.RateLimit: _of_the_shop(ShopActions.rate_limit),
     steps.Restart: Play.restart,
     steps.Kill: Play.kill,
     steps.SaveStore: Play.save_store,

@@ -90,7 +90,7 @@ def test_coupons_together_never_take_more_than_there_is(story: Story) -> None:
     _apply(story, phone, "rest", amount=500)
     _apply(story, phone, "none", basis_points=5_000)
     cart = phone.cart()
-    _expect_coupons(story, cart, [(Q, 700), (Q, 300), (Q, 0)], slug="coupons/totals")
+    _expect_coupons(story, cart, [(Q, 700), (Q, 300), (Q, 0)], slug="coupons/share-off")
     _expect_totals(story, cart, 1_000, 1_000)
 
 

@@ -105,7 +105,7 @@ def test_a_sum_is_cut_to_what_the_stock_and_the_limits_allow(story: Story) -> No
     story.shop.offer(both, 100, available=most - 2)
     story.shop.offer(sunk, 100, available=2)
     story.shop.offer(same, 100, available=most)
-    outcome = _claimed(story, phone, guest.connection.claim_token())
+    outcome = _claimed(story, phone, guest.connection.claim_token(), slug="claim/limits")
     due = {short: 6, long: most, both: most - 2, sunk: 4, same: most}
     story.expect_lines(phone.cart(), due, slug="claim/limits")
     _expect_claimed_lines(
@@ -126,7 +126,7 @@ def test_a_cart_takes_no_more_lines_than_it_has_room_for(story: Story) -> None:
     """Claims two new lines and an old one into a cart with room for one line: the first SKU of the new ones gets it."""
     most = story.policy.max_line_count
     guest, phone = story.guest(), story.device()
-    old, first, second = (story.sku(name) for name in ("a-old", "b-first", "c-second"))
+    first, second, old = (story.sku(name) for name in ("a-first", "b-second", "c-old"))
     skus = [old, *(story.sku(f"line{number}") for number in range(most - 2))]
     size = min(story.policy.max_submission_operation_count, 100)
     for start in range(0, len(skus), size):
@@ -134,10 +134,10 @@ def test_a_cart_takes_no_more_lines_than_it_has_room_for(story: Story) -> None:
             story.expect_applied(result, slug="limits/line-count")
     for sku in (second, first, old):
         put_in_cart(story, guest, sku, 2)
-    outcome = _claimed(story, phone, guest.connection.claim_token())
+    outcome = _claimed(story, phone, guest.connection.claim_token(), slug="claim/limits")
     story.expect_lines(phone.cart(), {**dict.fromkeys(skus, 1), old: 3, first: 2}, slug="claim/limits")
     _expect_claimed_lines(
-        story, outcome, [(old, 2, 1, 3, ""), (first, 2, 0, 2, ""), (second, 2, 0, 0, "LINE_LIMIT_EXCEEDED")]
+        story, outcome, [(first, 2, 0, 2, ""), (second, 2, 0, 0, "LINE_LIMIT_EXCEEDED"), (old, 2, 1, 3, "")]
     )
 
 
@@ -165,7 +165,7 @@ def test_what_is_no_longer_sold_stays_behind(story: Story) -> None:
         put_in_cart(story, guest, sku, 2)
     story.shop.offer(gone, 100, listed=False)
     story.shop.offer(moved, 100, currency="EUR")
-    outcome = _claimed(story, phone, guest.connection.claim_token())
+    outcome = _claimed(story, phone, guest.connection.claim_token(), slug="claim/limits")
     story.expect_lines(phone.cart(), {gone: 1, good: 2}, slug="claim/limits")
     _expect_claimed_lines(
         story,

@@ -61,7 +61,12 @@ def put_address(
         missing = [field for field in NEEDED_ADDRESS_FIELDS if not values.get(field)]
         if missing:
             raise InvalidIntentError(missing[0], "is needed for a new address")
-    address = address_pb2.Address(**{field: _address_value(field, value) for field, value in values.items()})
+    address = address_pb2.Address()
+    for field, value in values.items():
+        if field == "address_lines":
+            address.address_lines.extend(_address_lines(value))
+        else:
+            setattr(address, field, _address_text(field, value))
     intent = operation_pb2.PutAddress(
         address_id=_identifier("address", address_id),
         update_mask=field_mask_pb2.FieldMask(paths=[field for field in ADDRESS_FIELDS if field in values]),
@@ -116,12 +121,14 @@ def _revision(revision: int) -> int:
     return revision
 
 
-def _address_value(field: str, value: str | Sequence[str]) -> str | list[str]:
-    if field == "address_lines":
-        lines = [value] if isinstance(value, str) else list(value)
-        if not 1 <= len(lines) <= _MOST_LINES or not all(lines):
-            raise InvalidIntentError(field, f"must be 1 to {_MOST_LINES} lines, none of them empty")
-        return [_text(field, line) for line in lines]
+def _address_lines(value: str | Sequence[str]) -> list[str]:
+    lines = [value] if isinstance(value, str) else list(value)
+    if not 1 <= len(lines) <= _MOST_LINES or not all(lines):
+        raise InvalidIntentError("address_lines", f"must be 1 to {_MOST_LINES} lines, none of them empty")
+    return [_text("address_lines", line) for line in lines]
+
+
+def _address_text(field: str, value: str | Sequence[str]) -> str:
     if not isinstance(value, str):
         raise InvalidIntentError(field, "must be one text")
     if field == "region_code" and not _REGION.fullmatch(value):

@@ -16,6 +16,7 @@ from pathlib import Path
 from cartsync.v1 import operation_pb2
 
 from reference_client import intents
+from reference_client.account import Account
 from reference_client.drainer.drainer import (
     Drainer,
     OutOfPatienceError,
@@ -24,7 +25,8 @@ from reference_client.drainer.drainer import (
     queue_lock,
 )
 from reference_client.drainer.endpoint import Endpoint
-from reference_client.drainer.transport import CallFailedError, Session, Transport
+from reference_client.drainer.reading import read_anew
+from reference_client.drainer.transport import Transport
 from reference_client.intents import CLAMP, DEFAULT_CART, EXACT, Price
 from reference_client.machine import Backoff
 from reference_client.machine import messages as m
@@ -176,6 +178,19 @@ class CartClient:
         """Takes a line out of the cart."""
         return self.enqueue([intents.remove_item(sku, cart_id=cart, unless_changed_since=guard)])[0]
 
+    def apply_coupon(self, code: str, *, cart: str = DEFAULT_CART) -> Enqueued:
+        """Puts a coupon on the cart. What it takes off is seen after the next sync."""
+        return self.enqueue([intents.apply_coupon(code, cart_id=cart)])[0]
+
+    def remove_coupon(self, code: str, *, cart: str = DEFAULT_CART) -> Enqueued:
+        """Takes a coupon off the cart."""
+        return self.enqueue([intents.remove_coupon(code, cart_id=cart)])[0]
+
+    @property
+    def account(self) -> Account:
+        """What the shopper keeps beside the carts: wishlist, address book, payment methods."""
+        return Account(self.queues, self._server, self.enqueue)
+
     def discard(self, sequence: int) -> None:
         """Asks to cancel an undecided operation. Only the server's answer, at the next sync, cancels it."""
         self.queues.discard(self._server, sequence, self._session)
@@ -186,6 +201,15 @@ class CartClient:
     def server(self) -> str:
         """The address of the server."""
         return self._server
+
+    @property
+    def folder(self) -> Path:
+        """Where the queues of this shopper are."""
+        return self._folder
+
+    def connect(self) -> Transport:
+        """A way to the server beside `sync`; the caller shuts it down. Raises `CredentialError`."""
+        return self._connect(self._endpoint)
 
     def view(self, cart: str = DEFAULT_CART) -> CartView:
         """The cart as the shopper should see it now: last snapshot, and everything since on top."""
@@ -218,7 +242,7 @@ class CartClient:
         pace: Callable[[], None] = lambda: None,
         read_carts: bool = True,
     ) -> SyncReport:
-        """Sends what is pending, learns what became of it, and reads the carts anew.
+        """Sends what is pending, learns what became of it, and reads anew carts and what is kept beside them.
 
         `patience`: for how many seconds in all it may wait for a server that is away or puts things off.
         `pace` is called before each submission. Raises `QueueBusyError` when another process is at it,
@@ -254,7 +278,7 @@ class CartClient:
                     ending = drainer.drain(queue_id)
                     if isinstance(ending, m.Replaced):
                         continue
-                    read = isinstance(ending, m.Drained) and read_carts and self._read_carts(transport, queue_id)
+                    read = isinstance(ending, m.Drained) and read_carts and self._read_anew(transport, queue_id)
                 self.queues.prune()
                 return self._report(ending, tally, carts_read=read)
         except OutOfPatienceError as error:
@@ -262,6 +286,9 @@ class CartClient:
             return SyncReport(status, str(error), tally=tally, pending_count=self.queue().pending_count)
         finally:
             transport.shut_down()
+
+    def _read_anew(self, transport: Transport, queue_id: str) -> bool:
+        return read_anew(self.queues, transport, queue_id, [DEFAULT_CART])
 
     def _report(self, ending: m.Ending, tally: Tally, *, carts_read: bool) -> SyncReport:
         pending_count = self.queue().pending_count
@@ -272,17 +299,6 @@ class CartClient:
                 return SyncReport(SyncStatus.HALTED, message, None, tally, pending_count)
             case _:
                 return SyncReport(SyncStatus.DRAINED, "", None, tally, pending_count, carts_read)
-
-    def _read_carts(self, transport: Transport, queue_id: str) -> bool:
-        """Reads every known cart anew. A cart that cannot be read keeps its last snapshot; False then."""
-        record = self.queues.queue(queue_id)
-        session = Session(record.store_id, queue_id, record.principal)
-        try:
-            for cart_id in self.queues.carts(self._server) or [DEFAULT_CART]:
-                self.queues.save_snapshot(self._server, transport.cart(session, cart_id))
-        except CallFailedError:
-            return False
-        return True
 
 
 def _price(price: Price | str) -> Price:

@@ -91,7 +91,8 @@ def append(
         previous = key
     db.executemany(
         "INSERT INTO operations (queue_id, sequence, key, previous_key, cart_id, account_part, payload, "
-        "enqueue_wall_ns, enqueue_boot_id, enqueue_boot_ns, age_fixed, age_ns) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "enqueue_wall_ns, enqueue_boot_id, enqueue_boot_ns, age_fixed, age_ns) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         rows,
     )
     db.execute("UPDATE queues SET last_sequence = ?, last_key = ? WHERE queue_id = ?", [sequence, previous, queue_id])

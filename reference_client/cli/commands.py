@@ -9,10 +9,11 @@ from typing import Any
 
 import click
 
-from reference_client.cli import showing
+from reference_client.cli import account_commands, showing
 from reference_client.cli.option_types import Seconds, server_address
 from reference_client.cli.settings import DEFAULT_SERVER, ExitCode, Settings, default_data_dir
 from reference_client.cli.synchronising import synchronise
+from reference_client.cli.times import when
 from reference_client.exceptions import ClientError, QueueBusyError, StoreError
 from reference_client.intents import DEFAULT_CART, Price
 from reference_client.queue.enqueueing import Enqueued
@@ -132,10 +133,7 @@ _guard_option = click.option(
 
 
 def _written(settings: Settings, place: Enqueued, what: str) -> None:
-    if settings.json:
-        showing.show_json({"queue_id": place.queue_id, "sequence": place.sequence, "key": place.key})
-    else:
-        click.echo(f"Kept as {place.sequence}: {what}. `cartsync sync` settles it.")
+    showing.show_written(place, what, as_json=settings.json)
 
 
 @cli.command()
@@ -316,7 +314,7 @@ def notifications(settings: Settings, clear: bool) -> None:
         elif not told:
             click.echo("Nothing to tell.", err=True)
         else:
-            rows = [(showing.when(n.create_wall_ns), "act" if n.needs_action else "", n.message) for n in told]
+            rows = [(when(n.create_wall_ns), "act" if n.needs_action else "", n.message) for n in told]
             showing.show_table("Notifications", ("when", "", "what"), rows)
         if clear and told:
             client.queues.clear_notifications(told[-1].id)
@@ -373,3 +371,7 @@ def queue_resolve(settings: Settings, queue_id: str, reissue: bool | None, seque
         showing.show_json({"queue_id": queue_id, "count": count, "reissued": reissue})
     else:
         click.echo(f"{count} of the operations in it: {done}.")
+
+
+for group in account_commands.GROUPS:
+    cli.add_command(group)

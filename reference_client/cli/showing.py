@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import json
 import sys
 import unicodedata
@@ -12,11 +11,14 @@ from typing import Any
 import click
 from cartsync.v1 import cart_pb2
 
+from reference_client.cli.showing_account import coupon_json, coupon_rows, enum_name, money_json
+from reference_client.cli.times import when
 from reference_client.client import SyncReport
 from reference_client.intents import describe, format_money
 from reference_client.machine.notices import refusal_text
 from reference_client.machine.values import Fate
 from reference_client.projection import CartView, LineView
+from reference_client.queue.enqueueing import Enqueued
 from reference_client.queue.rows import NotificationRecord, OperationRecord, OperationState, QueueRecord
 
 _AVAILABILITY = {
@@ -53,11 +55,12 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
     Console().print(table)
 
 
-def when(wall_ns: int | None) -> str:
-    """A time by the device's clock and zone, for people."""
-    if wall_ns is None:
-        return "never"
-    return datetime.datetime.fromtimestamp(wall_ns / 1e9).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+def show_written(place: Enqueued, what: str, *, as_json: bool, **ids: str) -> None:
+    """Says where an intent went; `ids` are those that were made for it."""
+    if as_json:
+        show_json({"queue_id": place.queue_id, "sequence": place.sequence, "key": place.key, **ids})
+    else:
+        click.echo(f"Kept as {place.sequence}: {what}. `cartsync sync` settles it.")
 
 
 # ---- the cart ------------------------------------------------------------------------------------------------
@@ -83,10 +86,15 @@ def cart_json(view: CartView) -> dict[str, Any]:
                     "minor_units": line.unit_price.minor_units,
                     "estimate": line.price_is_estimate,
                 },
-                "availability": cart_pb2.LineAvailability.Name(line.availability).removeprefix("LINE_AVAILABILITY_"),
+                "availability": enum_name(cart_pb2.LineAvailability, line.availability, "LINE_AVAILABILITY_"),
             }
             for line in view.lines
         ],
+        "coupons": [coupon_json(coupon) for coupon in view.coupons],
+        "subtotal": money_json(view.subtotal),
+        "discount_total": money_json(view.discount_total),
+        "total": money_json(view.total),
+        "sums_are_current": view.sums_are_current,
     }
 
 
@@ -97,6 +105,11 @@ def show_cart(view: CartView) -> None:
     else:
         rows = [(line.sku, _quantity(line), _unit_price(line), _note(line)) for line in view.lines]
         show_table(f"Cart {view.cart_id}", ("product", "quantity", "unit price", ""), rows)
+    if view.coupons:
+        show_table("Coupons", ("coupon", "takes off", ""), coupon_rows(view))
+    if view.total is not None and view.coupons:
+        without = "" if view.sums_are_current else ", without what is not settled yet"
+        click.echo(f"Total {format_money(view.total)}{without}.", err=True)
     if view.closed:
         click.echo("The cart is closed; it takes no more changes.", err=True)
     if view.snapshot_wall_ns is None:

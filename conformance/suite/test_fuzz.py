@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from conformance.plans import strategies
+from conformance.plans import account_families, strategies
 from conformance.run import Run
 from conformance.suite.fuzzing import fuzz
 from conformance.suite.marks import requirement
@@ -121,13 +121,13 @@ def test_fuzzed_restores(cartsync_run: Run) -> None:
 )
 def test_fuzzed_coupons(cartsync_run: Run) -> None:
     """Puts coupons on carts and takes them off, while promotions, prices and time move beneath them."""
-    fuzz(cartsync_run, strategies.COUPONS, share=0.5)
+    fuzz(cartsync_run, account_families.COUPONS, share=0.5)
 
 
 @requirement("wishlist/add", "wishlist/add-again", "wishlist/remove", "wishlist/concurrent", "wishlist/paging")
 def test_fuzzed_wishes(cartsync_run: Run) -> None:
     """Fills a wishlist from two devices, with duplicates and races, and pages through it."""
-    fuzz(cartsync_run, strategies.WISHES, share=0.3)
+    fuzz(cartsync_run, account_families.WISHES, share=0.3)
 
 
 @requirement(
@@ -140,7 +140,7 @@ def test_fuzzed_wishes(cartsync_run: Run) -> None:
 )
 def test_fuzzed_addresses(cartsync_run: Run) -> None:
     """Lets three devices edit the same addresses, each by what it has seen of them, and merges what they wrote."""
-    fuzz(cartsync_run, strategies.ADDRESSES, share=0.5)
+    fuzz(cartsync_run, account_families.ADDRESSES, share=0.5)
 
 
 @requirement(
@@ -153,7 +153,7 @@ def test_fuzzed_addresses(cartsync_run: Run) -> None:
 )
 def test_fuzzed_payments(cartsync_run: Run) -> None:
     """Saves means of payment while their tokens go bad and good again, and sends all of it more than once."""
-    fuzz(cartsync_run, strategies.PAYMENTS, share=0.4)
+    fuzz(cartsync_run, account_families.PAYMENTS, share=0.4)
 
 
 @requirement(
@@ -167,7 +167,7 @@ def test_fuzzed_payments(cartsync_run: Run) -> None:
 )
 def test_fuzzed_claims(cartsync_run: Run) -> None:
     """Lets two accounts claim a guest that goes on shopping, with answers lost on either side."""
-    fuzz(cartsync_run, strategies.CLAIMS, share=0.5)
+    fuzz(cartsync_run, account_families.CLAIMS, share=0.5)
 
 
 @requirement(
@@ -175,4 +175,4 @@ def test_fuzzed_claims(cartsync_run: Run) -> None:
 )
 def test_fuzzed_everything(cartsync_run: Run) -> None:
     """Mixes the intents of every profile that the server lists, from two devices and a guest."""
-    fuzz(cartsync_run, strategies.EVERYTHING, share=0.5)
+    fuzz(cartsync_run, account_families.EVERYTHING, share=0.5)

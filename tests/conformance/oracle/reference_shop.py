@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cartsync.conformance.v1 import control_pb2
 from cartsync.v1 import address_book_pb2, payment_methods_pb2, service_pb2, wishlist_pb2
@@ -181,7 +182,7 @@ class ReferenceShop:
     async def cart(self, principal: str, cart_id: str, queue_id: str) -> ObservedCart:
         found = await self.settlement.cart(server_name(principal), cart_id, queue_id)
         message = service_pb2.GetCartResponse(cart=found.cart)
-        message.queue.decided_through_sequence = found.decided_through_sequence or 0
+        _put_watermark(message, found.decided_through_sequence)
         return translation.snapshot(message)
 
     async def wishlist(self, principal: str, queue_id: str) -> ObservedWishlist:
@@ -189,7 +190,7 @@ class ReferenceShop:
         page = wishlist_pb2.ListWishlistResponse(
             revision=found.head.revision, entries=Listings().wishlist_entries(found)
         )
-        page.queue.decided_through_sequence = found.decided_through_sequence or 0
+        _put_watermark(page, found.decided_through_sequence)
         return translation.wishlist([page])
 
     async def addresses(self, principal: str, queue_id: str) -> ObservedAddressBook:
@@ -197,7 +198,7 @@ class ReferenceShop:
         message = address_book_pb2.ListAddressesResponse(
             revision=found.head.revision, addresses=Listings().addresses(found)
         )
-        message.queue.decided_through_sequence = found.decided_through_sequence or 0
+        _put_watermark(message, found.decided_through_sequence)
         return translation.address_book(message)
 
     async def payment_methods(self, principal: str, queue_id: str) -> ObservedPaymentMethods:
@@ -205,7 +206,7 @@ class ReferenceShop:
         message = payment_methods_pb2.ListPaymentMethodsResponse(
             revision=found.head.revision, payment_methods=Listings().payment_methods(found)
         )
-        message.queue.decided_through_sequence = found.decided_through_sequence or 0
+        _put_watermark(message, found.decided_through_sequence)
         return translation.payment_methods(message)
 
     async def effects(self, principal: str) -> list[ObservedEffect]:
@@ -228,6 +229,13 @@ class ReferenceShop:
             )
             for effect in ledger
         ]
+
+
+def _put_watermark(message: Any, watermark: int | None) -> None:
+    """The queue's state, where one was asked for."""
+    if watermark is not None:
+        message.queue.SetInParent()
+        message.queue.decided_through_sequence = watermark
 
 
 @asynccontextmanager

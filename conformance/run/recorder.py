@@ -17,6 +17,7 @@ from conformance.reports.wording import NOT_SELECTED
 from conformance.requirements import Register, Requirement
 from conformance.requirements.editions import first_editions
 from conformance.run import failure_files, verdicts
+from conformance.run.redaction import redacted_event, redacted_message, redacted_text
 from conformance.run.settings import RunSettings
 from conformance.run.verdicts import CheckRecord, Verdict
 from conformance.wire import Event
@@ -98,13 +99,17 @@ class Recorder:
         events: Sequence[Event] = (),
         plan: Mapping[str, Any] | None = None,
     ) -> None:
-        """Write down something wrong: into the report, and for violations into a file that can be replayed."""
+        """Write down something wrong: into the report, and for violations into a file that can be replayed.
+
+        Card numbers are written down nowhere; a plan has none.
+        """
+        events = [redacted_event(event) for event in events]
         finding = report_pb2.Finding(
             slug=slug,
             verdict=verdict,
-            summary=summary,
-            expected=expected,
-            observed=observed,
+            summary=redacted_text(summary),
+            expected=redacted_text(expected),
+            observed=redacted_text(observed),
             check_id=check.check_id,
             timeline=[_timeline_event(event) for event in events],
         )
@@ -191,6 +196,7 @@ class Recorder:
             report.summary = f"Interrupted after {report.effort.check_count} of {len(checks)} checks. {report.summary}"
         if self.broken:
             report.summary = f"No verdict: the suite itself failed. {self.broken[0]}"
+        report.summary = redacted_text(report.summary)
         report.start_time.FromMilliseconds(int(self._start_seconds * 1000))
         report.duration.FromMilliseconds(int((time.monotonic() - self._start_monotonic) * 1000))
         return report
@@ -214,7 +220,7 @@ class Recorder:
                 result.verdict, result.note = verdicts.UNREACHABLE, self.unreachable
             elif self.settings.only and not result.checks:
                 result.verdict, result.note = verdicts.NOT_TESTABLE, NOT_SELECTED
-            results.append(result)
+            results.append(redacted_message(result))
         return results
 
 

@@ -132,13 +132,13 @@ def test_digits_that_are_no_card_number_pass(story: Story, text: str) -> None:
 
 @requirement("security/identifiers-exempt")
 def test_a_gtin_is_a_good_sku(story: Story) -> None:
-    """Uses a GTIN of 13 digits that passes the Luhn check as SKU, wish and line, and one as cart id."""
+    """Uses a GTIN of 13 digits that passes the Luhn check as SKU, wish and line, and such digits as cart id."""
     gtin = "5001000001092"  # a good EAN-13 whose digits pass the Luhn check too
     story.expect(
         _passes(gtin), "the check's own number does not pass the Luhn check", slug="security/identifiers-exempt"
     )
     story.shop.offer(gtin, 100)
-    phone = story.device(cart_id=VISA)
+    phone = story.device(cart_id=NUMBERS["16 digits"])
     story.expect_applied(phone.submit(phone.add(gtin, 2)).only)
     story.expect_applied(phone.submit(phone.set(gtin, 3)).only)
     story.expect_lines(phone.cart(), {gtin: 3})
@@ -198,7 +198,9 @@ def test_the_refusal_is_recorded_and_any_card_number_is_its_duplicate(story: Sto
     phone = story.device()
     operation = phone.add(tea, 2)
     operation.session_context.client_name = VISA
-    refused = story.expect_refused(phone.submit(operation).only, REFUSED)
+    first = phone.submit(operation)
+    refused = story.expect_refused(first.only, REFUSED)
+    expect_watermark(story, first, 1)
     story.expect_replayed(phone.submit(operation).only, refused)
     other = edited(operation)
     other.session_context.client_name = NUMBERS["15 digits"]
@@ -290,6 +292,14 @@ def _expect_refused(
         "the refusal does not name the field with the card number",
         expected=field,
         observed=named,
+        slug=slug,
+    )
+    watermark = response.queue.decided_through_sequence
+    story.expect(
+        watermark == operation.sequence,
+        "the refusal of a card number did not decide the operation",
+        expected=operation.sequence,
+        observed=watermark,
         slug=slug,
     )
     expect_effects(story, phone, operation, 0, slug=slug)

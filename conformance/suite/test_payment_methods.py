@@ -99,13 +99,14 @@ def test_what_is_shown_is_what_the_provider_said(story: Story) -> None:
 
 
 @requirement("payment/as-provided", "payment/listing")
-def test_what_the_provider_says_later_is_not_shown(story: Story) -> None:
+@pytest.mark.parametrize("valid", [True, False], ids=["otherwise described", "dropped"])
+def test_what_the_provider_says_later_is_not_shown(story: Story, valid: bool) -> None:
     """Lets the provider change its mind about a token that was saved: what it said then stays."""
     phone = story.device()
     token = _token(story, "one", brand="visa", last_four="1111")
     name = phone.new_key()
     story.expect_applied(phone.submit(phone.save_payment_method(name, token)).only, slug="payment/save")
-    _token(story, "one", brand="mastercard", last_four="2222", valid=False)
+    _token(story, "one", brand="mastercard", last_four="2222", valid=valid)
     listed = phone.payment_methods().payment_methods
     story.expect(
         [method.payment_method_id for method in listed] == [name],
@@ -121,6 +122,20 @@ def test_what_the_provider_says_later_is_not_shown(story: Story) -> None:
         observed=f"{listed[0].brand} {listed[0].last_four}",
         slug="payment/as-provided",
     )
+
+
+@requirement("payment/as-provided")
+def test_what_is_shown_is_of_the_latest_save(story: Story) -> None:
+    """Saves a token, lets the provider describe it otherwise, and saves it again under the same id and another."""
+    phone = story.device()
+    name = _saved(story, phone, "one", brand="visa", last_four="1111")
+    token = _token(story, "one", brand="visa debit", last_four="2222")
+    for again in (name, phone.new_key()):
+        operation = phone.save_payment_method(again, token)
+        story.expect_applied(phone.submit(operation).only, slug="payment/save")
+    observed = [(method.brand, method.last_four) for method in phone.payment_methods().payment_methods]
+    expected = [("visa debit", "2222")] * 2
+    story.expect(observed == expected, "a payment method is shown otherwise", expected=expected, observed=observed)
 
 
 @requirement("payment/token-checked")

@@ -12,6 +12,8 @@ import grpc
 from cartsync.v1 import (
     address_book_pb2,
     address_book_pb2_grpc,
+    guest_claim_pb2,
+    guest_claim_pb2_grpc,
     operation_pb2,
     payment_methods_pb2,
     payment_methods_pb2_grpc,
@@ -23,7 +25,7 @@ from cartsync.v1 import (
 
 from reference_client.drainer.endpoint import Endpoint
 from reference_client.drainer.status_details import failure_of
-from reference_client.drainer.transport import Answer, CallFailedError, Session
+from reference_client.drainer.transport import Answer, CallFailedError, Session, SnapshotStream
 from reference_client.machine.values import CallFailure
 
 _T = TypeVar("_T")
@@ -148,6 +150,17 @@ class GrpcTransport:
         request = payment_methods_pb2.ListPaymentMethodsRequest(store_id=session.store_id, queue_id=session.queue_id)
         return self._unary(stub.ListPaymentMethods, request)
 
+    def claim_token(self, store_id: str) -> str:
+        """Calls `IssueClaimToken`. What it returns is a secret."""
+        stub = guest_claim_pb2_grpc.GuestServiceStub(self._channel)
+        request = guest_claim_pb2.IssueClaimTokenRequest(store_id=store_id)
+        return str(self._unary(stub.IssueClaimToken, request).claim_token)
+
+    def watch(self, session: Session, cart_id: str) -> SnapshotStream:
+        """Calls `WatchCart` with the queue's watermark. It has no deadline: a cart may stay as it is for days."""
+        request = service_pb2.WatchCartRequest(store_id=session.store_id, cart_id=cart_id, queue_id=session.queue_id)
+        return _Watch(self._stub.WatchCart(request, metadata=self._metadata))
+
     def close(self) -> None:
         """Ends the stream, if one is open. The transport can be used again."""
         if self._stream is not None:
@@ -166,6 +179,20 @@ def _failures() -> Iterator[None]:
         yield
     except grpc.RpcError as error:
         raise CallFailedError(failure_of(error)) from None
+
+
+class _Watch:
+    """One `WatchCart` call."""
+
+    def __init__(self, call: grpc.CallIterator[service_pb2.WatchCartResponse]) -> None:
+        self._call = call
+
+    def __iter__(self) -> Iterator[service_pb2.WatchCartResponse]:
+        with _failures():
+            yield from self._call
+
+    def cancel(self) -> None:
+        self._call.cancel()
 
 
 class _Stream:

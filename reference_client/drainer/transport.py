@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -44,6 +44,16 @@ class Answer:
     results: Sequence[outcome_pb2.OperationResult] = ()
 
 
+class SnapshotStream(Protocol):
+    """The snapshots of a watched cart, as they come. Reading raises `CallFailedError` when the watch is cut."""
+
+    def __iter__(self) -> Iterator[service_pb2.WatchCartResponse]:
+        """Waits for one snapshot after the other."""
+
+    def cancel(self) -> None:
+        """Ends the watch, from whatever thread; whoever reads it reads no more."""
+
+
 class Transport(Protocol):
     """One way to one server. Every method raises `CallFailedError`, and none retries by itself."""
 
@@ -70,6 +80,12 @@ class Transport(Protocol):
 
     def payment_methods(self, session: Session) -> payment_methods_pb2.ListPaymentMethodsResponse:
         """Calls `ListPaymentMethods` with the queue's watermark."""
+
+    def claim_token(self, store_id: str) -> str:
+        """Calls `IssueClaimToken`. What it returns is a secret."""
+
+    def watch(self, session: Session, cart_id: str) -> SnapshotStream:
+        """Calls `WatchCart` with the queue's watermark."""
 
     def close(self) -> None:
         """Ends the stream, if one is open. The transport can be used again."""

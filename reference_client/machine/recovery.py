@@ -59,7 +59,7 @@ def plan_recovery(
     conflict = False
     for operation in pending:
         if operation.sequence <= watermark:
-            settlement = _settle(operation, known.get(operation.sequence))
+            settlement = settlement_of(operation, known.get(operation.sequence))
             if settlement is None:
                 conflict = True
                 continue
@@ -84,7 +84,7 @@ def plan_recovery(
     return RecoveryPlan(tuple(settlements), tuple(told), tuple(reissue), tuple(cancelled), tuple(left), conflict)
 
 
-def _settle(operation: PendingOperation, status: service_pb2.SequenceStatus | None) -> Settlement | None:
+def settlement_of(operation: PendingOperation, status: service_pb2.SequenceStatus | None) -> Settlement | None:
     """What the store has at this sequence, or None when that is neither the operation nor its discard."""
     if status is None:
         return None

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from cartsync.v1 import operation_pb2, service_pb2
+from cartsync.v1 import address_book_pb2, operation_pb2, payment_methods_pb2, service_pb2, wishlist_pb2
 from spec_server import SpecServer
 
 from reference_client.drainer.transport import Answer, CallFailedError, Session
@@ -100,6 +100,15 @@ class FaultyLink:
     def cart(self, session: Session, cart_id: str) -> service_pb2.GetCartResponse:
         request = service_pb2.GetCartRequest(store_id=session.store_id, cart_id=cart_id, queue_id=session.queue_id)
         return self._call(lambda: self.server.cart(request))
+
+    def wishlist(self, session: Session) -> wishlist_pb2.ListWishlistResponse:
+        return self._call(lambda: self.server.wishlist(session.store_id, session.queue_id))
+
+    def addresses(self, session: Session) -> address_book_pb2.ListAddressesResponse:
+        return self._call(lambda: self.server.addresses(session.store_id, session.queue_id))
+
+    def payment_methods(self, session: Session) -> payment_methods_pb2.ListPaymentMethodsResponse:
+        return self._call(lambda: self.server.payment_methods(session.store_id, session.queue_id))
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
+import uuid
 from collections.abc import Callable, Iterable
 
 from cartsync.v1 import operation_pb2
 from faulty_link import CrashError, FaultyLink, no_fault
-from spec_server import SpecServer, adds
+from spec_server import SpecServer, adds, thing_of
 
+from reference_client import account_intents, intents
 from reference_client.clock import Reading
 from reference_client.drainer.drainer import Drainer, OutOfPatienceError
 from reference_client.exceptions import NothingToDiscardError
@@ -19,7 +21,7 @@ from reference_client.queue.queue_file import QueueFile
 from reference_client.queue.rows import OperationRecord, OperationState
 
 SERVER = "shop.example:443"
-_WRITES = ("bind", "mark_sent", "record", "halt", "rebuild")
+_WRITES = ("bind", "mark_sent", "record", "halt", "rebuild", "transact")
 
 
 class Clock:
@@ -80,6 +82,20 @@ class Shopper:
     def add(self, *skus: str) -> None:
         self.queues.enqueue(SERVER, adds(*skus))
 
+    def keep(self, name: str) -> None:
+        """A coupon, a wish, an address and a payment method of that name, each its own intent."""
+        named = str(uuid.uuid5(uuid.NAMESPACE_OID, name))
+        home = {"recipient": name, "address_lines": ["1 High Street"], "region_code": "GB"}
+        self.queues.enqueue(
+            SERVER,
+            [
+                intents.apply_coupon(name),
+                account_intents.add_to_wishlist(name),
+                account_intents.put_address(named, home, base_revision=0),
+                account_intents.save_payment_method(named, provider="demo", provider_token="t", label=name),
+            ],
+        )
+
     def discard(self, sequence: int) -> bool:
         try:
             self.queues.discard(SERVER, sequence, operation_pb2.SessionContext())
@@ -125,8 +141,8 @@ class Shopper:
             yield from self.queues.operations(queue.queue_id)
 
     def states(self) -> dict[str, OperationState]:
-        """What the device knows of each product's add; of one that was moved, what became of it last."""
-        return {record.operation.add_item.sku: record.state for record in self.records()}
+        """What the device knows of each thing put somewhere; of one that was moved, what became of it last."""
+        return {thing_of(record.operation): record.state for record in self.records()}
 
     def kinds_told(self) -> list[str]:
         return [n.kind for n in self.queues.notifications()]

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from cartsync.v1 import address_pb2, operation_pb2
 from google.protobuf import field_mask_pb2
 
+from reference_client.card_numbers import holds_card_number
 from reference_client.exceptions import InvalidIntentError
 from reference_client.identifiers import is_canonical
 from reference_client.intents import holds_control, product
@@ -89,6 +90,9 @@ def save_payment_method(
     payment_method_id: str, *, provider: str, provider_token: str, label: str = ""
 ) -> operation_pb2.CartOperation:
     """Keeps a means of payment, named by the opaque token that its provider gave. Never a card number."""
+    for field, text in (("provider", provider), ("provider-token", provider_token), ("label", label)):
+        if holds_card_number(text):
+            raise InvalidIntentError(field, "holds what looks like a payment card number; give the provider's token")
     if not _PROVIDER.fullmatch(provider):
         raise InvalidIntentError("provider", "must be 1 to 64 characters out of A-Z a-z 0-9 . _ -")
     if not _TOKEN.fullmatch(provider_token):

@@ -9,7 +9,7 @@ from typing import TypeVar
 from cartsync.v1 import address_book_pb2, operation_pb2, payment_methods_pb2, service_pb2, wishlist_pb2
 from spec_server import SpecServer
 
-from reference_client.drainer.transport import Answer, CallFailedError, Session
+from reference_client.drainer.transport import Answer, CallFailedError, Session, SnapshotStream
 from reference_client.machine.values import CallFailure
 
 _T = TypeVar("_T")
@@ -109,6 +109,12 @@ class FaultyLink:
 
     def payment_methods(self, session: Session) -> payment_methods_pb2.ListPaymentMethodsResponse:
         return self._call(lambda: self.server.payment_methods(session.store_id, session.queue_id))
+
+    def claim_token(self, store_id: str) -> str:
+        return self._call(lambda: self.server.claim_token(store_id))
+
+    def watch(self, session: Session, cart_id: str) -> SnapshotStream:
+        raise CallFailedError(CallFailure("UNIMPLEMENTED"))
 
     def close(self) -> None:
         """Nothing is held open."""

@@ -1,6 +1,7 @@
 """Whatever is lost, late, repeated or killed: in the end every intent has its effect once, or is known not to.
 
-Each add is of a product of its own, so that the cart itself tells how often it was applied.
+Each add is of a product of its own, so that the cart itself tells how often it was applied. So is each coupon, wish,
+address and payment method; putting one there twice shows as two effects.
 """
 
 from __future__ import annotations
@@ -13,13 +14,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from offline_shopper import SERVER, Shopper
 
+from reference_client.account import Account
+from reference_client.drainer.transport import Session
 from reference_client.machine import messages as m
 from reference_client.projection import project
 from reference_client.queue.rows import OperationState
 
 Step = tuple[str, int]
 
-STEPS = ("add", "add_bad", "sync", "discard", "defer", "pass_time", "late", *(f"sync:{fault}" for fault in FAULTS))
+STEPS = (
+    "add",
+    "add_bad",
+    "keep",
+    "sync",
+    "discard",
+    "defer",
+    "pass_time",
+    "late",
+    *(f"sync:{fault}" for fault in FAULTS),
+)
 faults: st.SearchStrategy[list[str]] = st.one_of(
     st.just([]), st.lists(st.sampled_from(("ok", "ok", *FAULTS)), max_size=40)
 )
@@ -55,6 +68,8 @@ def play(shopper: Shopper, script: list[Step], fault_list: list[str], meanwhile:
                 shopper.add(*(f"SKU-{number}-{n}" for n in range(argument % 4 + 1)))
             case "add_bad":
                 shopper.add(f"BAD-{number}")
+            case "keep":
+                shopper.keep(f"KEPT-{number}")
             case "late":
                 shopper.link.deliver_late()
             case "sync":
@@ -77,8 +92,9 @@ def play(shopper: Shopper, script: list[Step], fault_list: list[str], meanwhile:
 
 
 def check_books(shopper: Shopper) -> None:
-    """What the device believes of every product is what the server's cart and ledger say."""
-    lines = shopper.server.store.lines
+    """What the device believes of every product, coupon, wish … is what the server's store and ledger say."""
+    store = shopper.server.store
+    lines = {**store.lines, **dict.fromkeys(store.kept, 1)}
     effects = [sku for _, _, _, sku in shopper.server.store.effects]
     assert len(effects) == len(set(effects)), "an intent was applied twice"
     for sku, state in shopper.states().items():
@@ -96,8 +112,6 @@ def check_books(shopper: Shopper) -> None:
 def check_view(shopper: Shopper) -> None:
     """After reading the cart the shopper's view is the server's cart."""
     queue = shopper.queues.open_active(SERVER)
-    from reference_client.drainer.transport import Session
-
     response = shopper.link.cart(Session(queue.store_id, queue.queue_id, queue.principal), "main")
     assert shopper.queues.save_snapshot(SERVER, response)
     snapshot = shopper.queues.snapshot(SERVER, "main")
@@ -105,6 +119,16 @@ def check_view(shopper: Shopper) -> None:
     view = project("main", snapshot.cart, 0, shopper.queues.on_top(SERVER, "main"))
     assert {line.sku: line.quantity for line in view.lines} == shopper.server.store.lines
     assert view.pending_count == 0
+    session = Session(queue.store_id, queue.queue_id, queue.principal)
+    link, queues = shopper.link, shopper.queues
+    for kept in (link.wishlist(session), link.addresses(session), link.payment_methods(session)):
+        assert queues.save_account_snapshot(SERVER, kept)
+    account = Account(queues, SERVER, list)
+    seen = {f"coupon {c.coupon_code}" for c in view.coupons if c.on_cart and c.wanted}
+    seen |= {f"wish {w.sku}" for w in account.wishlist()}
+    seen |= {f"address {a.address_id}" for a in account.addresses()}
+    seen |= {f"payment method {m.payment_method_id}" for m in account.payment_methods()}
+    assert seen == set(shopper.server.store.kept)
 
 
 relaxed = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -635,7 +635,7 @@ MUTANTS = (
     Mutant(
         "guests-claim-guests",
         "Lets a guest claim a guest's cart.",
-        ("claim/token-checked",),
+        ("claim/token-checked", "deciding/refusal-order"),
         "decider",
         _GuestsClaim,
     ),

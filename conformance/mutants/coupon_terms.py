@@ -313,7 +313,7 @@ MUTANTS = (
     Mutant(
         "folds-coupon-codes",
         "Takes a code in other letter case for the code.",
-        ("coupons/unknown",),
+        ("coupons/unknown", "deciding/refusal-order"),
         "decider",
         _FoldsCodes,
     ),
@@ -327,7 +327,7 @@ MUTANTS = (
     Mutant(
         "takes-unknown-coupons",
         "Puts codes on a cart that the shop does not know.",
-        ("coupons/unknown",),
+        ("coupons/unknown", "deciding/refusal-order"),
         "decider",
         _ruled(_TakesUnknown),
     ),
@@ -345,21 +345,21 @@ MUTANTS = (
     Mutant(
         "coupon-before-its-start",
         "Applies a coupon before its start.",
-        ("coupons/start-and-end",),
+        ("coupons/start-and-end", "deciding/refusal-order"),
         "decider",
         _ruled(_BeforeItsTime),
     ),
     Mutant(
         "coupon-after-its-end",
         "Applies a coupon after its end.",
-        ("coupons/start-and-end",),
+        ("coupons/start-and-end", "deciding/refusal-order"),
         "decider",
         _ruled(_NeverOver),
     ),
     Mutant(
         "coupon-until-midnight",
         "Applies a coupon until the day of its end is over.",
-        ("coupons/start-and-end",),
+        ("coupons/start-and-end", "deciding/refusal-order"),
         "decider",
         _ruled(_UntilMidnight),
     ),
@@ -373,14 +373,14 @@ MUTANTS = (
     Mutant(
         "coupon-expired-too-early",
         "Says of a coupon before its start that it has expired.",
-        ("coupons/start-and-end",),
+        ("coupons/start-and-end", "deciding/refusal-order"),
         "decider",
         _ruled(_OverIsNotStarted),
     ),
     Mutant(
         "coupons-for-anybody",
         "Applies a coupon that is for other principals.",
-        ("coupons/eligible-principals",),
+        ("coupons/eligible-principals", "deciding/refusal-order"),
         "decider",
         _ruled(_ForAnybody),
     ),
@@ -408,7 +408,7 @@ MUTANTS = (
     Mutant(
         "coupon-in-any-currency",
         "Applies coupons in another currency than the cart's.",
-        ("coupons/currency",),
+        ("coupons/currency", "deciding/refusal-order"),
         "decider",
         _ruled(_AnyCurrency),
     ),
@@ -432,7 +432,7 @@ MUTANTS = (
     Mutant(
         "coupon-as-often-as-you-like",
         "Applies a coupon that is good once to several carts.",
-        ("coupons/once-per-principal",),
+        ("coupons/once-per-principal", "deciding/refusal-order"),
         "decider",
         _ruled(_AsOftenAsYouLike),
     ),
@@ -484,7 +484,7 @@ MUTANTS = (
     Mutant(
         "all-coupons-stackable",
         "Puts any coupon beside any other.",
-        ("coupons/stackable",),
+        ("coupons/stackable", "deciding/refusal-order"),
         "decider",
         _ruled(_AllStackable),
     ),
@@ -498,7 +498,7 @@ MUTANTS = (
     Mutant(
         "lone-coupon-beside-others",
         "Puts a coupon that suffers no other beside others.",
-        ("coupons/stackable",),
+        ("coupons/stackable", "deciding/refusal-order"),
         "decider",
         _ruled(_LooksAtTheOldOnes),
     ),

@@ -305,7 +305,7 @@ MUTANTS = (
     Mutant(
         "coupons-on-closed-carts",
         "Puts coupons on a closed cart.",
-        ("coupons/apply-cart",),
+        ("coupons/apply-cart", "deciding/refusal-order"),
         "decider",
         _ruled(_OpenForCoupons),
     ),
@@ -319,21 +319,21 @@ MUTANTS = (
     Mutant(
         "coupon-for-no-cart",
         "Answers that a coupon is applied to a cart that no add has made.",
-        ("coupons/apply-cart",),
+        ("coupons/apply-cart", "deciding/refusal-order"),
         "decider",
         _ruled(_IgnoresMissingCarts),
     ),
     Mutant(
         "applies-a-coupon-again",
         "Puts a coupon that is on the cart on it once more, behind the others.",
-        ("coupons/already-applied",),
+        ("coupons/already-applied", "deciding/refusal-order"),
         "decider",
         _ruled(_AppliesAgain),
     ),
     Mutant(
         "coupon-again-is-no-error",
         "Answers that a coupon is applied, changing nothing, when it is on the cart already.",
-        ("coupons/already-applied",),
+        ("coupons/already-applied", "deciding/refusal-order"),
         "decider",
         _ruled(_AgainIsFine),
     ),

@@ -639,14 +639,14 @@ MUTANTS = (
     Mutant(
         "claim-into-a-closed-cart",
         "Takes lines over into a closed cart.",
-        ("claim/cart-closed",),
+        ("claim/cart-closed", "deciding/refusal-order"),
         "decider",
         _ruled(_OpenForClaims),
     ),
     Mutant(
         "closed-cart-claims-nothing",
         "Applies a claim into a closed cart, and closes the guest.",
-        ("claim/cart-closed",),
+        ("claim/cart-closed", "deciding/refusal-order"),
         "decider",
         _ruled(_ClosedTakesNothing),
     ),

@@ -291,6 +291,8 @@ def test_a_coupon_comes_off_whatever_became_of_it(story: Story, trouble: str) ->
     now = story.shop.now()
     code = _code(story, "tea", end=now + timedelta(hours=1))
     _applied(story, phone, code)
+    story.expect_applied(phone.submit(phone.remove_coupon(code)).only, slug="coupons/remove")
+    _applied(story, phone, code)
     troubles: dict[str, Callable[[], None]] = {
         "backend": lambda: story.shop.backend(available=False),
         "withdrawn": lambda: story.shop.promotion(code, amount=10, withdrawn=True),

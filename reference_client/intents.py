@@ -82,7 +82,8 @@ def format_money(money: money_pb2.Money) -> str:
     return f"{sign}{text[:-digits]}.{text[-digits:]} {money.currency_code}"
 
 
-def _cart(cart_id: str) -> str:
+def cart_name(cart_id: str) -> str:
+    """The cart's name itself. Raises `InvalidIntentError` when it is none."""
     if not _CART_ID.fullmatch(cart_id):
         raise InvalidIntentError("cart", "must be 1 to 64 characters out of A-Z a-z 0-9 . _ -")
     return cart_id
@@ -135,7 +136,7 @@ def add_item(
         raise InvalidIntentError("max-price", f"must be in {price.currency_code}, as the price")
     return operation_pb2.CartOperation(
         add_item=operation_pb2.AddItem(
-            cart_id=_cart(cart_id),
+            cart_id=cart_name(cart_id),
             sku=product(sku),
             quantity=_whole("quantity", quantity, low=1),
             observed_unit_price=price.as_message(),
@@ -155,7 +156,7 @@ def set_quantity(
 ) -> operation_pb2.CartOperation:
     """Sets the quantity of a line, 0 or more."""
     line = operation_pb2.SetQuantity(
-        cart_id=_cart(cart_id),
+        cart_id=cart_name(cart_id),
         sku=product(sku),
         quantity=_whole("quantity", quantity, low=0),
         quantity_policy=policy,
@@ -175,7 +176,7 @@ def adjust_quantity(
     if delta == 0:
         raise InvalidIntentError("delta", "must not be 0")
     line = operation_pb2.AdjustQuantity(
-        cart_id=_cart(cart_id),
+        cart_id=cart_name(cart_id),
         sku=product(sku),
         delta=_whole("delta", delta, low=-(2**31)),
         quantity_policy=policy,
@@ -187,21 +188,21 @@ def remove_item(
     sku: str, *, cart_id: str = DEFAULT_CART, unless_changed_since: int | None = None
 ) -> operation_pb2.CartOperation:
     """Takes a line out of the cart, whatever it has by then."""
-    line = operation_pb2.RemoveItem(cart_id=_cart(cart_id), sku=product(sku))
+    line = operation_pb2.RemoveItem(cart_id=cart_name(cart_id), sku=product(sku))
     return _guarded(operation_pb2.CartOperation(remove_item=line), unless_changed_since)
 
 
 def apply_coupon(code: str, *, cart_id: str = DEFAULT_CART) -> operation_pb2.CartOperation:
     """Puts a coupon on the cart."""
     return operation_pb2.CartOperation(
-        apply_coupon=operation_pb2.ApplyCoupon(cart_id=_cart(cart_id), coupon_code=_code("coupon", code))
+        apply_coupon=operation_pb2.ApplyCoupon(cart_id=cart_name(cart_id), coupon_code=_code("coupon", code))
     )
 
 
 def remove_coupon(code: str, *, cart_id: str = DEFAULT_CART) -> operation_pb2.CartOperation:
     """Takes a coupon off the cart."""
     return operation_pb2.CartOperation(
-        remove_coupon=operation_pb2.RemoveCoupon(cart_id=_cart(cart_id), coupon_code=_code("coupon", code))
+        remove_coupon=operation_pb2.RemoveCoupon(cart_id=cart_name(cart_id), coupon_code=_code("coupon", code))
     )
 
 
@@ -213,7 +214,7 @@ def claim_guest_cart(
         raise InvalidIntentError("claim-token", "must be 1 to 1,024 visible ASCII characters, as the server gave it")
     return operation_pb2.CartOperation(
         claim_guest_cart=operation_pb2.ClaimGuestCart(
-            claim_token=claim_token, guest_cart_id=_cart(guest_cart_id), cart_id=_cart(cart_id)
+            claim_token=claim_token, guest_cart_id=cart_name(guest_cart_id), cart_id=cart_name(cart_id)
         )
     )
 

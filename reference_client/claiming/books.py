@@ -175,9 +175,7 @@ class AccountBook:
                 [(o.queue_id, o.sequence, place.key) for o, place in zip(fresh, places, strict=True)],
             )
             told = [
-                Notice(
-                    "taken_over", f"{describe(o.operation)}: taken over from the guest, not settled yet", place.sequence
-                )
+                Notice("taken_over", f"{describe(o.operation)}: taken over from the guest", place.sequence)
                 for o, place in zip(fresh, places, strict=True)
             ]
             settling.tell(db, queue_id, told, now.wall_ns)

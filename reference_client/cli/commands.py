@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from reference_client.cli import account_commands, showing
+from reference_client.cli.claiming import claim
 from reference_client.cli.option_types import Seconds, server_address
 from reference_client.cli.settings import DEFAULT_SERVER, ExitCode, Settings, default_data_dir
 from reference_client.cli.synchronising import synchronise
@@ -373,5 +374,5 @@ def queue_resolve(settings: Settings, queue_id: str, reissue: bool | None, seque
         click.echo(f"{count} of the operations in it: {done}.")
 
 
-for group in account_commands.GROUPS:
-    cli.add_command(group)
+for command in (*account_commands.GROUPS, claim):
+    cli.add_command(command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -159,7 +159,8 @@ class GrpcTransport:
     def watch(self, session: Session, cart_id: str) -> SnapshotStream:
         """Calls `WatchCart` with the queue's watermark. It has no deadline: a cart may stay as it is for days."""
         request = service_pb2.WatchCartRequest(store_id=session.store_id, cart_id=cart_id, queue_id=session.queue_id)
-        return _Watch(self._stub.WatchCart(request, metadata=self._metadata))
+        call = self._stub.WatchCart(request, metadata=self._metadata)
+        return _Watch(call, call.cancel)
 
     def close(self) -> None:
         """Ends the stream, if one is open. The transport can be used again."""
@@ -184,15 +185,16 @@ def _failures() -> Iterator[None]:
 class _Watch:
     """One `WatchCart` call."""
 
-    def __init__(self, call: grpc.CallIterator[service_pb2.WatchCartResponse]) -> None:
-        self._call = call
+    def __init__(self, snapshots: Iterable[service_pb2.WatchCartResponse], cancel: Callable[[], object]) -> None:
+        self._snapshots = snapshots
+        self._cancel = cancel
 
     def __iter__(self) -> Iterator[service_pb2.WatchCartResponse]:
         with _failures():
-            yield from self._call
+            yield from self._snapshots
 
     def cancel(self) -> None:
-        self._call.cancel()
+        self._cancel()
 
 
 class _Stream:

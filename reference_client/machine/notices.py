@@ -56,9 +56,12 @@ def about(operation: PendingOperation, fate: Fate, outcome: outcome_pb2.Outcome)
                 yield Notice("field_kept", f"{what}: another device was there first: {fields}", sequence)
             for adjustment in outcome.adjustments:
                 yield from _adjusted(what, sequence, adjustment)
+            yield from _cut_down(what, sequence, outcome)
         case Fate.REJECTED:
             refusal = outcome.refusal
             message = f"{what}: rejected, {refusal_text(refusal)}"
+            if refusal.reason == reason_pb2.REASON_PRINCIPAL_CLAIMED:
+                message = f"{what}: an account has taken this guest over; `cartsync claim` asks for it there"
             yield Notice("rejected", message, sequence, needs_action=needs_action(refusal))
         case Fate.UNKNOWN:
             message = (
@@ -88,6 +91,18 @@ def _adjusted(what: str, sequence: int, adjustment: outcome_pb2.Adjustment) -> I
             return  # all of them are told together
         case _:
             yield Notice("adjusted", f"{what}: the server adjusted it; see the cart", sequence)
+
+
+def _cut_down(what: str, sequence: int, outcome: outcome_pb2.Outcome) -> Iterator[Notice]:
+    """What of a guest's cart the account's cart could not take."""
+    cut = [line for line in outcome.claimed_lines if line.limit_reason != reason_pb2.REASON_UNSPECIFIED]
+    if cut:
+        lines = "; ".join(
+            f"{line.sku} is {line.quantity_after}, not {line.quantity_before + line.guest_quantity} "
+            f"({reason_name(line.limit_reason)})"
+            for line in cut
+        )
+        yield Notice("claim_cut", f"{what}: {lines}", sequence)
 
 
 def _kept_value(kept: outcome_pb2.FieldKept) -> str:

@@ -13,6 +13,7 @@ from guest_shop import TOKEN, Shop, policy_without_claims
 from reference_client import QueueBusyError, intents
 from reference_client.claiming import ClaimStatus
 from reference_client.drainer.drainer import queue_lock
+from reference_client.drainer.transport import Session
 from reference_client.queue.rows import OperationState, QueueState
 
 
@@ -91,9 +92,9 @@ def test_nothing_of_the_guest_is_asked_for_before_its_queue_was_looked_up_after_
     told: list[str] = []
     look_up, submit = shop.guest_link.look_up, shop.account_side.submit
 
-    def note_look_up(*arguments: object) -> service_pb2.LookupOutcomesResponse:
+    def note_look_up(session: Session, first: int, last: int) -> service_pb2.LookupOutcomesResponse:
         told.append("look_up" if shop.guest_side.guest.claimed_by else "too early")
-        return look_up(*arguments)  # type: ignore[arg-type]
+        return look_up(session, first, last)
 
     def note_submit(request: service_pb2.SubmitOperationsRequest) -> service_pb2.SubmitOperationsResponse:
         told.extend(a.operation.WhichOneof("intent") or "" for a in request.attempts)

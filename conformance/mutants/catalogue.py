@@ -6,8 +6,10 @@ import difflib
 
 from conformance.mutants import (
     address_edits,
+    address_fields,
     addresses,
     answers,
+    card_number_refusals,
     card_numbers,
     carts,
     claimed_guests,
@@ -26,6 +28,7 @@ from conformance.mutants import (
     limits,
     line_order,
     merges,
+    payment_providers,
     payments,
     poison,
     prices,
@@ -79,8 +82,11 @@ CATALOGUE: tuple[Mutant, ...] = (
     *hostile.MUTANTS,
     *addresses.MUTANTS,
     *address_edits.MUTANTS,
+    *address_fields.MUTANTS,
     *payments.MUTANTS,
+    *payment_providers.MUTANTS,
     *card_numbers.MUTANTS,
+    *card_number_refusals.MUTANTS,
 )
 
 

@@ -36,7 +36,7 @@ Meaning = Again | GiveUp | StoreIsAnother
 
 def meaning_of(failure: CallFailure) -> Meaning:
     """What the client does next after a call that failed so."""
-    said = f": {failure.message}" if failure.message else ""
+    said = f": {failure.message.removesuffix('.')}" if failure.message else ""
     match (failure.code, failure.reason):
         case ("UNAUTHENTICATED" | "PERMISSION_DENIED", _):
             message = f"the server does not accept the credential{said}. Sign in again; all intents are safe"

@@ -1,4 +1,4 @@
-"""`cartsync`: a shopper's commands. Everything but `sync` answers at once and never touches the network."""
+"""`cartsync`: a shopper's commands. All but `sync`, `claim` and `watch` answer at once and touch no network."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from reference_client.cli.option_types import Seconds, server_address
 from reference_client.cli.settings import DEFAULT_SERVER, ExitCode, Settings, default_data_dir
 from reference_client.cli.synchronising import synchronise
 from reference_client.cli.times import when
+from reference_client.cli.watching import watch
 from reference_client.exceptions import ClientError, QueueBusyError, StoreError
 from reference_client.intents import DEFAULT_CART, Price
 from reference_client.queue.enqueueing import Enqueued
@@ -374,5 +375,5 @@ def queue_resolve(settings: Settings, queue_id: str, reissue: bool | None, seque
         click.echo(f"{count} of the operations in it: {done}.")
 
 
-for command in (*account_commands.GROUPS, claim):
+for command in (*account_commands.GROUPS, claim, watch):
     cli.add_command(command)

@@ -16,13 +16,18 @@ from reference_client.queue.rows import QueueState
 _STOPPED_FOR_GOOD = {StopReason.REQUEST_INVALID, StopReason.INCOMPATIBLE, StopReason.REFUSED}
 
 
+def exit_code_of_stop(reason: StopReason | None) -> ExitCode:
+    """The exit code that a stop for this reason means."""
+    if reason in _STOPPED_FOR_GOOD:
+        return ExitCode.INCOMPATIBLE
+    return ExitCode.NOT_NOW if reason is StopReason.SUPERSEDED else ExitCode.NEEDS_SHOPPER
+
+
 def exit_code_of(report: SyncReport) -> ExitCode:
     """The exit code that a synchronisation means."""
     match report.status:
-        case SyncStatus.STOPPED if report.stop_reason in _STOPPED_FOR_GOOD:
-            return ExitCode.INCOMPATIBLE
-        case SyncStatus.STOPPED if report.stop_reason is StopReason.SUPERSEDED:
-            return ExitCode.NOT_NOW
+        case SyncStatus.STOPPED:
+            return exit_code_of_stop(report.stop_reason)
         case SyncStatus.UNREACHABLE | SyncStatus.DEFERRED:
             return ExitCode.NOT_NOW
         case _:

@@ -2,18 +2,16 @@
 
 Theory of operation. Digit groups that follow each other closely make a chain, and a card number is a run of whole
 groups of one chain with 13 to 19 digits that passes the Luhn check: every second digit from the right doubled, the sum
-is a multiple of ten. All runs of a chain are looked at together: a chain is one long integer with a byte for each
-digit, and the sums of all runs of one length are that of one digit less plus the chain moved along by one. No sum
-reaches 256, so nothing is carried from one byte into the next, and a text is looked through in a time that grows
-slowly with its length, whatever a client puts into it.
+is a multiple of ten. All runs of a text are looked at together, for a client may send some hundred thousand of them.
+All its chains are laid out one behind the other, a byte for each digit, and each property of a place is one long
+integer: the sums of all runs of one length are those of one digit less, moved along by one, plus the next digit of
+each, which is doubled when the length is even. No sum reaches 256, so nothing is carried from one byte into the next.
 """
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
-from itertools import accumulate
 from typing import Any
 
 from cartsync.v1 import operation_pb2
@@ -29,40 +27,80 @@ DASHES = (
 )
 """Category Pd."""
 
-_GAP = f"[{re.escape(SPACES + DASHES + '._/')}]{{0,3}}"
-_CHAIN = re.compile(rf"\d(?:{_GAP}\d){{{MIN_LENGTH - 1},}}+")  # \d is exactly category Nd
-_GROUP = re.compile(r"\d+")
-# By the value of a byte: a digit doubled, its own digits added up; whether a sum passes. A sum of 0 is all zeros.
-_DOUBLED = bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9, *range(10, 256)))
-_PASSES = bytes(found > 0 and found % 10 == 0 for found in range(256))
+# How chains are laid out: the first digit of a group as a letter, a to j, the others as digits, and a break between two
+# chains. Separators are blanks on the way there.
+_BLANK, _BREAK = b" ", b"x"
+_SEPARATOR, _OTHER = " ", "x"
+_TOO_WIDE = _BLANK * 4  # a gap between groups that follow each other has three separators at most
+_FIRST = {_BLANK + b"%d" % digit: bytes([ord("a") + digit]) for digit in range(10)}
+_CLASSES = bytes(
+    byte if chr(byte) in "0123456789" else ord(_SEPARATOR if chr(byte) in f"{SPACES}{DASHES}._/" else _OTHER)
+    for byte in range(256)
+)
+
+
+def _by_place(digit: Callable[[int], int], first: int | None = None, at_break: int = 0) -> bytes:
+    """A table from a byte of the layout to a value; the first digit of a group has one of its own, or a digit's."""
+    values = bytearray(256)
+    for value in range(10):
+        values[ord("0") + value] = digit(value)
+        values[ord("a") + value] = digit(value) if first is None else first
+    values[ord(_BREAK)] = at_break
+    return bytes(values)
+
+
+_PLAIN = _by_place(lambda digit: digit)
+_DOUBLED = _by_place((0, 2, 4, 6, 8, 1, 3, 5, 7, 9).__getitem__)  # its own digits added up
+_BEGINS = _by_place(lambda _: 0, first=255)
+_ENDS_BEFORE = _by_place(lambda _: 0, first=255, at_break=255)
+_IN_CHAIN = _by_place(lambda _: 255)
+_FAILING_SUMS = bytes(found for found in range(256) if found == 0 or found % 10)  # a sum of 0 is all zeros
 
 
 def holds_card_number(text: str) -> bool:
     """Whether some run of the text's digit groups is a card number (spec: security/card-number-unseparated)."""
-    return any(_chain_holds(_GROUP.findall(chain.group())) for chain in _CHAIN.finditer(text))
+    if len(text) < MIN_LENGTH:
+        return False
+    layout = _layout(text)
+    return bool(layout) and _some_run_passes(layout)
 
 
-def _chain_holds(groups: list[str]) -> bool:
-    digits = bytes(map(unicodedata.decimal, "".join(groups)))
-    count = len(digits)
-    bounds = bytearray(count + 1)  # 1 where a group begins or ends
-    for bound in accumulate(map(len, groups), initial=0):
-        bounds[bound] = 1
-    is_bound = int.from_bytes(bounds, "little")
-    doubled = digits.translate(_DOUBLED)
-    for parity in (0, 1):
-        # Of a run that ends before a place of this parity, the digits at such places are doubled.
-        weighed = bytearray(digits)
-        weighed[parity::2] = doubled[parity::2]
-        chain = sums = int.from_bytes(weighed, "little")
-        for length in range(2, min(MAX_LENGTH, count) + 1):
-            chain >>= 8
-            sums += chain  # byte n: the sum of the run of this length that begins at place n
-            if length < MIN_LENGTH:
-                continue
-            passes = int.from_bytes(sums.to_bytes(count, "little").translate(_PASSES), "little")
-            in_place = int.from_bytes(bytes(((length + parity + 1) % 2, (length + parity) % 2)) * count, "little")
-            if passes & is_bound & (is_bound >> (8 * length)) & in_place:
+def _layout(text: str) -> bytes:
+    """The chains of a text that are long enough, with a break behind each; empty when there is none."""
+    if not text.isascii():
+        text = text.translate({ord(found): _ascii(found) for found in set(text) if not found.isascii()})
+    classes = text.encode("ascii").translate(_CLASSES).replace(_TOO_WIDE, _BREAK)
+    chains = [chain for chain in classes.split(_BREAK) if len(chain) >= MIN_LENGTH]
+    if not chains:
+        return b""
+    layout = _BLANK + (_BREAK + _BLANK).join(chains) + _BREAK
+    for digit, first in _FIRST.items():
+        layout = layout.replace(digit, first)
+    return layout.translate(None, _BLANK)
+
+
+def _ascii(character: str) -> str:
+    digit = unicodedata.decimal(character, None)
+    if digit is not None:
+        return str(digit)
+    return _SEPARATOR if character in SPACES or character in DASHES else _OTHER
+
+
+def _some_run_passes(layout: bytes) -> bool:
+    count = len(layout)
+    plain, doubled, begins, ends, in_chain = (
+        int.from_bytes(layout.translate(table), "little")
+        for table in (_PLAIN, _DOUBLED, _BEGINS, _ENDS_BEFORE, _IN_CHAIN)
+    )
+    sums, within = 0, in_chain
+    for length in range(1, min(MAX_LENGTH, count) + 1):
+        # Byte n: the sum of the run of this length that begins at place n, and whether one chain holds all of it.
+        sums = (sums >> 8) + (doubled if length % 2 == 0 else plain)
+        if length > 1:
+            within = (within >> 8) & in_chain
+        if length >= MIN_LENGTH:
+            whole = sums & within & begins & (ends >> (8 * length))
+            if whole.to_bytes(count, "little").translate(None, _FAILING_SUMS):
                 return True
     return False
 
@@ -70,6 +108,7 @@ def _chain_holds(groups: list[str]) -> bool:
 # Where it is looked for. Each profile covers the fields of its own.
 
 _Texts = Iterator[tuple[str, Iterable[str]]]  # path from the operation, texts there
+_APART = "\n"  # is in no chain, so texts of one field are looked through in one go, however many there are
 
 
 def card_number_fields(
@@ -90,7 +129,7 @@ def card_number_fields(
         for profile, texts in _COVERED
         if profile in profiles
         for path, found in texts(operation, kind, intent)
-        if any(map(holds, found))
+        if holds(_APART.join(found))
     ]
 
 

@@ -337,7 +337,7 @@ def test_a_guest_belongs_to_the_first_account_that_claims_it(story: Story) -> No
         story.expect_refused(late, R.REASON_GUEST_ALREADY_CLAIMED)
     story.expect(other.cart().revision == 0, "a refused claim moved something")
     _claimed(story, phone, token, guest_cart_id="second", slug="claim/other-account")
-    story.expect_lines(phone.cart(), {tea: 3}, slug="claim/other-account")
+    story.expect_lines(phone.cart(), {tea: 3}, slug="claim/adds-lines")
 
 
 @requirement("claim/other-account")

@@ -97,6 +97,7 @@ class CartClient:
         endpoint: Endpoint | None = None,
         locale: str = "",
         connect: Callable[[Endpoint], Transport] | None = None,
+        queues: QueueFile | None = None,
         sleep: Callable[[float], None] = time.sleep,
         monotonic: Callable[[], float] = time.monotonic,
         random: Callable[[], float] = random_module.random,
@@ -111,7 +112,7 @@ class CartClient:
         self._session = operation_pb2.SessionContext(
             locale=locale, client_name="cartsync", client_version=importlib.metadata.version("cartsync")
         )
-        self.queues = QueueFile.open(self._folder)
+        self.queues = queues or QueueFile.open(self._folder)
 
     def __enter__(self) -> CartClient:
         return self

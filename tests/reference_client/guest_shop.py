@@ -120,13 +120,16 @@ class Shop:
         self.account = self._client(folder / "account", self.account_link)
 
     def _client(self, folder: Path, link: FaultyLink) -> CartClient:
-        client = CartClient(
-            folder, connect=lambda _: link, sleep=self.sleep, monotonic=lambda: self.now, random=lambda: 0.5
-        )
-        client.close()
+        folder.mkdir(exist_ok=True)
         connection = sqlite3.connect(":memory:", isolation_level=None)
-        client.queues = CrashingQueues(prepare(connection), read_clock=self.clock, new_id=self._new_id)
-        return client
+        return CartClient(
+            folder,
+            connect=lambda _: link,
+            queues=CrashingQueues(prepare(connection), read_clock=self.clock, new_id=self._new_id),
+            sleep=self.sleep,
+            monotonic=lambda: self.now,
+            random=lambda: 0.5,
+        )
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds

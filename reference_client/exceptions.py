@@ -42,5 +42,5 @@ class CredentialError(ClientError, ValueError):
 class QueueBusyError(ClientError):
     """Another process drains this queue at this moment. The intent is safe; the other one sends it.
 
-    spec: client duty 6.
+    spec: client/one-drainer.
     """

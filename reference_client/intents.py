@@ -309,7 +309,7 @@ def describe(operation: operation_pb2.CartOperation) -> str:
         case "remove_from_wishlist":
             return f"no longer wish for {operation.remove_from_wishlist.sku}"
         case "put_address":
-            return f"keep {', '.join(operation.put_address.update_mask.paths)} of address {_short(operation)}"
+            return f"write {', '.join(operation.put_address.update_mask.paths)} of address {_short(operation)}"
         case "delete_address":
             return f"delete address {_short(operation)}"
         case "save_payment_method":

@@ -1,8 +1,9 @@
 """Carries out what the sync machine says, over the durable queue and a transport.
 
 All thinking is in the machine. What is left here is order: a command is carried out whole, and a command that
-touches the disk is on the disk, before the machine hears of it. At most one drainer works on a queue (client
-duty 6), by a lock on a file beside it that the operating system lets go of when the process dies, however it dies.
+touches the disk is on the disk, before the machine hears of it. At most one drainer works on a queue
+(`client/one-drainer`), by a lock on a file beside it that the operating system lets go of when the process dies,
+however it dies.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """What one answer means for the operations that were sent.
 
-Answers are matched by key *and* sequence (client duty 5): an answer to a discard is not an answer to what it
-cancels, and an answer without its operation says nothing. Outcomes settle from the front only, because a queue
-is decided in order; whatever stands behind the first that is not final is in doubt and is sent again.
+Answers are matched by key *and* sequence (`client/match-by-key-and-sequence`): an answer to a discard is not an answer
+to what it cancels, and an answer without its operation says nothing. Outcomes settle from the front only, because a
+queue is decided in order; whatever stands behind the first that is not final is in doubt and is sent again.
 
 Reasons are read only where the protocol gives them a meaning of their own (a gap below what was confirmed, a
 discard that came too late). Everything else goes by state and disposition, which a newer server sends beside

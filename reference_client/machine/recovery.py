@@ -1,4 +1,4 @@
-"""What becomes of a queue whose server lost state (DESIGN "A server that lost state", client duty 11). Pure.
+"""What becomes of a queue whose server lost state (`client/store-change-recovers`). Pure.
 
 Requests carry the id of the store the client last saw, so no request made before can be decided by the store
 that the server has now. What its look-up shows as undecided is therefore provably undecided and may be issued

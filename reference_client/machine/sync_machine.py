@@ -5,7 +5,7 @@ it whole, then hands in what came of it. Time and chance come from outside; so e
 and late answers can be played against the machine in a test, and a crash needs no code of its own: a new
 machine on the same durable queue is all there is to recovering from one.
 
-Sending always begins at the lowest sequence without an outcome on this device (client duty 4), also when the server
+Sending always begins at the lowest sequence without an outcome on this device (`client/fifo`), also when the server
 is further on: what it decided before comes back as replays, and so the answers that were lost are learnt.
 One submission is under way at a time. Nothing is lost by that, since a submission carries hundreds of
 operations, and an answer always belongs to what was sent last.
@@ -206,7 +206,7 @@ class SyncMachine:
     # ---- a server that lost state ----------------------------------------------------------------------------
 
     def _store_changed(self, store_id: str) -> m.Command:
-        """Asks, under the store's new id, how far it has come (client duty 11).
+        """Asks, under the store's new id, how far it has come (`client/store-change-recovers`).
 
         From here on nothing of this queue is sent any more: requests that are still on their way carry the
         old id and are refused, so what the look-up shows as undecided stays undecided.

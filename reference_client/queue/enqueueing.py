@@ -1,7 +1,7 @@
 """Writing intents down. Every function runs inside the caller's write transaction and touches no network.
 
 The next sequence and the previous key come from the queue's own row, never from what remains in the queue: a
-drained queue has nothing in it and still goes on counting (client duty 3).
+drained queue has nothing in it and still goes on counting (`client/sequence-from-durable-state`).
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def request_discard(
     """Writes down that an operation is to be cancelled, sent or not.
 
     Also an unsent one goes by `Discard`: whether a drain has just sent it cannot be known without a race, and the
-    chain of keys needs something at its sequence anyway. Only the server's answer cancels (client duty 10).
+    chain of keys needs something at its sequence anyway. Only the server's answer cancels (`client/cancel-by-discard`).
     """
     row = db.execute(
         "SELECT key, previous_key, state, discard_key FROM operations WHERE queue_id = ? AND sequence = ?",

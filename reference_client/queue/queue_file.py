@@ -152,7 +152,7 @@ class QueueFile:
         return operations, self.queue(queue_id).last_sequence
 
     def mark_sent(self, queue_id: str, operations: Sequence[PendingOperation]) -> tuple[PendingOperation, ...]:
-        """Writes the mark "sent" and the ages; on disk before the first byte may leave (client duty 1)."""
+        """Writes the mark "sent" and the ages; on disk before the first byte may leave (`client/sent-marked-first`)."""
         now = self._read_clock()
         with immediate(self._database) as db:
             return settling.mark_sent(db, queue_id, operations[0].sequence, operations[-1].sequence, now)
@@ -170,7 +170,7 @@ class QueueFile:
             return settling.record(db, queue_id, settlements, notices, confirmed_through, wall_ns)
 
     def halt(self, queue_id: str, notice: Notice) -> None:
-        """Takes a queue in conflict out of use (client duty 7)."""
+        """Takes a queue in conflict out of use (`client/conflict-stops`)."""
         with immediate(self._database) as db:
             settling.halt(db, queue_id, notice, self._read_clock().wall_ns)
 
@@ -181,7 +181,7 @@ class QueueFile:
         watermark: int,
         statuses: Sequence[service_pb2.SequenceStatus],
     ) -> RecoveryPlan:
-        """Replaces a queue whose server lost state (client duty 11), or halts it if the plan says so."""
+        """Replaces a queue whose server lost state, or halts it (`client/store-change-recovers`)."""
         with immediate(self._database) as db:
             return settling.rebuild(
                 db, queue_id, store_id, watermark, statuses, self._read_clock().wall_ns, self._new_id

@@ -19,6 +19,7 @@ from conformance.suite.addresses import HOME
 from conformance.suite.evidence import expect_untouched
 from conformance.suite.marks import requirement
 from conformance.suite.openings import put_in_cart
+from conformance.suite.reads import reads_by_profile
 from conformance.wire import Connection, Device, Story
 
 UNAUTHENTICATED = grpc.StatusCode.UNAUTHENTICATED
@@ -34,7 +35,7 @@ def test_an_expired_credential_opens_nothing(story: Story) -> None:
     put_in_cart(story, old, tea, 2)
     story.shop.advance(timedelta(hours=2))
     late = phone.add(tea, 3)
-    for what, call in _calls(expiring, phone).items():
+    for what, call in _calls(story, expiring, phone).items():
         story.expect_status(
             call, UNAUTHENTICATED, reason="CREDENTIAL_INVALID", what=f"{what} with an expired credential"
         )
@@ -105,7 +106,7 @@ def test_a_credential_that_is_none_is_refused(story: Story, kind: str) -> None:
     phone = story.device()
     phone.add(story.sku(), 1)
     stranger = story.connect_with(HOSTILE[kind](story.shop.credential()))
-    for what, call in _calls(stranger, phone).items():
+    for what, call in _calls(story, stranger, phone).items():
         story.expect_status(
             call, UNAUTHENTICATED, reason="CREDENTIAL_INVALID", what=f"{what} with a hostile credential"
         )
@@ -118,7 +119,7 @@ def test_two_credentials_at_once_are_none(story: Story) -> None:
     phone = story.device()
     other = story.shop.credential(f"other-{story.tag}")
     twice = story.connect_with(story.shop.credential(), "twice", also=other)
-    for what, call in _calls(twice, phone).items():
+    for what, call in _calls(story, twice, phone).items():
         story.expect_status(call, UNAUTHENTICATED, reason="CREDENTIAL_INVALID", what=f"{what} with two credentials")
 
 
@@ -220,7 +221,7 @@ def _without(message: Message, names: tuple[str, ...]) -> str:
     return text
 
 
-def _calls(connection: Connection, phone: Device) -> dict[str, Callable[[], object]]:
+def _calls(story: Story, connection: Connection, phone: Device) -> dict[str, Callable[[], object]]:
     return {
         "GetSyncPolicy": connection.policy,
         "SubmitOperations": lambda: connection.submit(phone.request(*phone.log[-1:])),
@@ -228,4 +229,5 @@ def _calls(connection: Connection, phone: Device) -> dict[str, Callable[[], obje
         "LookupOutcomes": lambda: connection.lookup(
             service_pb2.LookupOutcomesRequest(queue_id=phone.queue_id, first_sequence=1, last_sequence=1)
         ),
+        **reads_by_profile(story, phone.over(connection)),
     }

@@ -14,6 +14,7 @@ from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from conformance.suite.evidence import expect_untouched
 from conformance.suite.marks import requirement
+from conformance.suite.reads import reads_by_profile
 from conformance.wire.device import Device
 from conformance.wire.story import Story
 
@@ -37,7 +38,7 @@ def test_nobody_gets_in_without_a_credential(story: Story) -> None:
     operation = phone.add(story.sku())
     for words, authorization in _NO_CREDENTIALS.items():
         stranger = phone.over(story.connect_with(authorization))
-        for name, call in _calls(stranger, operation):
+        for name, call in _calls(story, stranger, operation):
             story.expect_status(call, grpc.StatusCode.UNAUTHENTICATED, what=f"{name} with {words}")
     expect_untouched(story, phone)
 
@@ -178,11 +179,16 @@ def _listed_services(channel: grpc.Channel, metadata: tuple[tuple[str, str], ...
     return [service.name for answer in answers for service in answer.list_services_response.service]
 
 
-def _calls(device: Device, operation: operation_pb2.CartOperation) -> Iterator[tuple[str, Callable[[], object]]]:
+def _calls(
+    story: Story, device: Device, operation: operation_pb2.CartOperation
+) -> Iterator[tuple[str, Callable[[], object]]]:
     yield "SubmitOperations", partial(device.submit, operation)
     yield "GetCart", device.read_cart
     yield "LookupOutcomes", partial(device.lookup, 1, 1)
     yield "GetSyncPolicy", device.connection.policy
+    yield from reads_by_profile(story, device).items()
+    if "guest_claim" in story.policy.profiles:
+        yield "IssueClaimToken", device.connection.claim_token
 
 
 def _under_the_same_names(story: Story, device: Device, name: str) -> Device:

@@ -11,6 +11,7 @@ from cartsync.v1 import operation_pb2, service_pb2
 
 from conformance.suite.evidence import expect_ledger, expect_untouched
 from conformance.suite.marks import requirement
+from conformance.suite.reads import lists_by_profile
 from conformance.wire.device import Device
 from conformance.wire.story import Story
 
@@ -31,6 +32,7 @@ def test_every_answer_names_the_store(story: Story) -> None:
         "GetCart": phone.read_cart().store_id,
         "LookupOutcomes": phone.lookup(1, 3).store_id,
     }
+    seen |= {name: call().store_id for name, call in lists_by_profile(story, phone).items()}
     for name, store_id in seen.items():
         story.expect(store_id, f"the answer of {name} carries no store_id", expected="a store_id", observed="''")
     story.expect(len(set(seen.values())) == 1, "answers name different stores", expected="one id", observed=seen)
@@ -46,13 +48,13 @@ def test_requests_for_another_store_are_refused(story: Story) -> None:
     phone = story.device()
     operation = phone.add(story.sku())
     phone.store_id = str(uuid.uuid4())
-    for name, call in _calls(phone, operation).items():
+    for name, call in _calls(story, phone, operation).items():
         story.expect_status(call, grpc.StatusCode.FAILED_PRECONDITION, reason="STORE_CHANGED", what=name)
     phone.store_id = ""
     expect_untouched(story, phone)
     story.expect_applied(phone.submit(operation).only, slug="cart/add-adds")
     phone.store_id = "another store"
-    for name, call in _calls(phone, operation).items():
+    for name, call in _calls(story, phone, operation).items():
         story.expect_status(call, grpc.StatusCode.FAILED_PRECONDITION, reason="STORE_CHANGED", what=name)
 
 
@@ -63,7 +65,7 @@ def test_the_refusal_says_which_store_it_is_now(story: Story) -> None:
     operation = phone.add(story.sku())
     current = phone.connection.policy().store_id
     phone.store_id = f"{current}-of-yesterday"
-    for name, call in _calls(phone, operation).items():
+    for name, call in _calls(story, phone, operation).items():
         failure = story.expect_status(
             call, grpc.StatusCode.FAILED_PRECONDITION, slug="store/changed-refused", what=name
         )
@@ -147,9 +149,11 @@ def test_what_a_restore_lost_is_seen_to_be_undecided(story: Story) -> None:
     expect_ledger(story, phone, phone.log)
 
 
-def _calls(device: Device, operation: operation_pb2.CartOperation) -> dict[str, Callable[[], object]]:
+def _calls(story: Story, device: Device, operation: operation_pb2.CartOperation) -> dict[str, Callable[[], object]]:
+    lists = lists_by_profile(story, device)
     return {
         "a submission for another store": partial(device.submit, operation),
         "GetCart for another store": device.read_cart,
         "LookupOutcomes for another store": partial(device.lookup, 1, 1),
+        **{f"{name} for another store": call for name, call in lists.items()},
     }

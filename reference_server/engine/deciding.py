@@ -29,6 +29,7 @@ from reference_server.engine import card_numbers, digest, instants, well_formed
 from reference_server.engine.cart_rules import LineOutcome
 from reference_server.engine.cases import Answer, Applied, Case, Decision, Discarded, Failure, Replayed, Situation
 from reference_server.engine.judging import Judging
+from reference_server.engine.policy import PROFILES
 from reference_server.engine.refusals import REASON_POLICIES, Reason, Refused, refuse
 from reference_server.engine.state import Head, QueueMark, Reading, Record
 from reference_server.engine.working import NOTHING, Working, outcome_of
@@ -167,7 +168,14 @@ class Decider(Judging):
     def same_payload(self, case: Case, record: Record) -> bool:
         """Spec: deciding/payload-by-meaning. Compared under the field list the record was made by."""
         theirs = self.payload_digest(case, record.digest_version)
-        return digest.same_digest(theirs, record.payload_digest)
+        return digest.same_digest(theirs, record.payload_digest) or self.both_had_card_numbers(case, record)
+
+    def both_had_card_numbers(self, case: Case, record: Record) -> bool:
+        """The record of a card number outlives the profile under which it was looked for."""
+        of_any = digest.card_number_digest(case.working.reading.digest_key, case.operation)
+        return digest.same_digest(of_any, record.payload_digest) and bool(
+            card_numbers.card_number_fields(case.operation, PROFILES)
+        )
 
     def other_payload(self, case: Case, record: Record) -> Answer | None:  # noqa: ARG002
         """Spec: deciding/payload-mismatch."""
@@ -419,7 +427,7 @@ class Decider(Judging):
     def payload_digest(self, case: Case, version: int = digest.CURRENT_VERSION) -> bytes:
         """What the payload is compared by; of one with a card number nothing is kept (spec: section 14.4)."""
         key = case.working.reading.digest_key
-        if self.card_number_fields(case):
+        if version >= digest.CARD_NUMBERS_SINCE and self.card_number_fields(case):
             return digest.card_number_digest(key, case.operation)
         return digest.payload_digest(key, case.operation, version)
 

@@ -7,7 +7,7 @@ added beside it (spec: deciding/payload-by-meaning). A kind that a list does not
 list was made, and is taken for one under it.
 
 Of an operation with a card number nothing is kept, not even here: its payload is its kind and the fact
-(`card_number_digest`, spec: section 14.4).
+(`card_number_digest`, spec: section 14.4). Records of lists before `CARD_NUMBERS_SINCE` know nothing of that.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from cartsync.v1 import operation_pb2
 from google.protobuf.message import Message
 
 CURRENT_VERSION = 2
+CARD_NUMBERS_SINCE = 2
 
 _Getter = Callable[[Message], Iterable[str]]
 _Getters = dict[str, tuple[_Getter, ...]]

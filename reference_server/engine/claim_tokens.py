@@ -30,8 +30,10 @@ def guest_of(token: str) -> str | None:
 
     Only to know what to read: nothing may be decided by it.
     """
+    if len(token) > _MAX_LENGTH:
+        return None
     parts = token.split(".")
-    if len(token) > _MAX_LENGTH or len(parts) != 3 or parts[0] != _EDITION:
+    if len(parts) != 3 or parts[0] != _EDITION:
         return None
     name = parts[1]
     try:

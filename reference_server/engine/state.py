@@ -114,7 +114,10 @@ EntryName = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class GuestReading:
-    """What a claim needs to know of a guest and one of its carts (`quantities` is sku -> quantity, none 0)."""
+    """What a claim needs to know of a guest and one of its carts (`quantities` is sku -> quantity, none 0).
+
+    `claimed_cart_ids` tells of that cart alone: it is in it when it has been claimed.
+    """
 
     claimed_by: str | None = None
     claimed_cart_ids: frozenset[str] = frozenset()

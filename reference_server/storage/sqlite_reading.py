@@ -77,10 +77,12 @@ def is_claimed(connection: sqlite3.Connection, principal: str) -> bool:
 def guest_head(connection: sqlite3.Connection, name: GuestName) -> tuple[int | None, GuestReading]:
     """Row id of a guest's cart, and all of the guest but the cart's lines."""
     guest, cart_id = name
-    claims = connection.execute("SELECT guest_cart_id, account FROM claims WHERE guest = ?", (guest,)).fetchall()
+    # Never all claims of the guest: one account may have made any number, of carts that are not even there.
+    claim = connection.execute("SELECT account FROM claims WHERE guest = ? LIMIT 1", (guest,)).fetchone()
+    is_this_cart_claimed = connection.execute("SELECT 1 FROM claims WHERE guest = ? AND guest_cart_id = ?", name)
+    claimed_cart_ids = frozenset({cart_id}) if is_this_cart_claimed.fetchone() else frozenset()
     row_id, head = cart_row(connection, guest, cart_id)
-    claimed_by = claims[0][1] if claims else None
-    return row_id, GuestReading(claimed_by, frozenset(claimed for claimed, _ in claims), head)
+    return row_id, GuestReading(None if claim is None else claim[0], claimed_cart_ids, head)
 
 
 def submission(connection: sqlite3.Connection, wanted: Wanted) -> Reading:

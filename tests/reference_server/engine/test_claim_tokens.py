@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,3 +67,11 @@ def test_a_name_that_makes_no_token_of_the_allowed_length_is_refused_and_never_r
         claim_tokens.issue(KEY, "v" * 800)
     name = claim_tokens.issue(KEY, "v" * 720).split(".")[1]
     assert claim_tokens.verify(KEY, f"cg1.{name}AAAA.x") is None
+
+
+def test_a_text_far_too_long_for_a_token_is_not_taken_apart() -> None:
+    tracemalloc.start()
+    assert claim_tokens.guest_of("." * 4_000_000) is None
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 8_000_000  # the text itself, and no list of its four million parts

@@ -199,7 +199,18 @@ async def test_a_claim_closes_the_cart_and_the_guest_and_keeps_the_lines(store: 
     assert (await store.read(wanted("guest"))).claimed
     assert not (await store.read(wanted("ada"))).claimed
     reading = await store.read(wanted(cart_id="mine", guest=("guest", "other")))
-    assert reading.guests[("guest", "other")] == GuestReading("ada", frozenset({"basket"}), None)
+    assert reading.guests[("guest", "other")] == GuestReading("ada", frozenset(), None)
+    reading = await store.read(wanted(cart_id="mine", guest=GUEST))
+    assert reading.guests[GUEST] == GuestReading("ada", frozenset({"basket"}), cart.head, {"apple": 3})
+
+
+async def test_however_many_carts_of_a_guest_were_claimed_one_claim_reads_of_one(store: Store) -> None:
+    """One account may claim any number of carts that were never there; the next claim must not pay for them."""
+    await store.commit(
+        a_claim(store, expected_guests={}, claims=tuple(Claim("guest", f"cart-{n}", "ada") for n in range(1_000)))
+    )
+    reading = await store.read(wanted(cart_id="mine", guest=("guest", "cart-7")))
+    assert reading.guests == {("guest", "cart-7"): GuestReading("ada", frozenset({"cart-7"}), None)}
 
 
 async def test_a_claim_is_refused_when_the_guest_or_its_cart_has_moved(store: Store) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cartsync.v1 import outcome_pb2, policy_pb2
 
@@ -13,7 +13,7 @@ class PendingDiscard:
     """The shopper's wish to cancel one operation. It goes out at that operation's sequence, in its place."""
 
     key: str
-    payload: bytes
+    payload: bytes = field(repr=False)
     too_late: bool = False
     """The server has said that the sequence was decided by another key: the original is sent again, behind
     the watermark, to learn what became of it."""
@@ -25,7 +25,7 @@ class PendingOperation:
 
     sequence: int
     key: str
-    payload: bytes
+    payload: bytes = field(repr=False)
     """The encoded `CartOperation`, as it was when it was enqueued and as it will be at every attempt."""
     age_ns: int | None = None
     """Its age at first send in nanoseconds; None while it is unsent, or when the age is unknown."""

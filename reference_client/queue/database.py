@@ -47,6 +47,7 @@ def prepare(connection: sqlite3.Connection) -> Database:
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA fullfsync=ON")  # where fsync alone leaves it in the drive's cache
     connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA secure_delete=ON")  # a provider's token that was taken out is overwritten
     database = Database(connection, execute_plugins=False)
     if MIGRATIONS.pending(database):
         with immediate(database):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cartsync.v1 import operation_pb2, outcome_pb2
 
@@ -73,7 +73,8 @@ class OperationRecord:
     sequence: int
     key: str
     state: OperationState
-    operation: operation_pb2.CartOperation
+    operation: operation_pb2.CartOperation = field(repr=False)
+    """It may hold secrets, such as a payment provider's token."""
     send_count: int
     """How many attempts may have left; every one but the first is a duplicate."""
     discard_requested: bool

@@ -102,9 +102,27 @@ def record(
         "UPDATE queues SET confirmed_through = MAX(confirmed_through, ?) WHERE queue_id = ?",
         [confirmed_through, queue_id],
     )
+    _forget_tokens(db, queue_id, [row[-1] for row in final])
     late = _late_discards(db, queue_id, [row[-1] for row in final])
     tell(db, queue_id, [*notices, *late], wall_ns)
     return late
+
+
+def _forget_tokens(db: sqlite3.Connection, queue_id: str, settled: Iterable[int]) -> None:
+    """Takes the provider's token out of what is settled: it is never sent again, and nobody else has a use for it."""
+    for sequence in settled:
+        row = db.execute(
+            "SELECT payload FROM operations WHERE queue_id = ? AND sequence = ? AND account_part = 'payment_methods'",
+            [queue_id, sequence],
+        ).fetchone()
+        operation = operation_pb2.CartOperation.FromString(row[0] if row is not None else b"")
+        if not operation.HasField("save_payment_method"):
+            continue
+        operation.save_payment_method.ClearField("provider_token")
+        db.execute(
+            "UPDATE operations SET payload = ? WHERE queue_id = ? AND sequence = ?",
+            [operation.SerializeToString(deterministic=True), queue_id, sequence],
+        )
 
 
 def _late_discards(db: sqlite3.Connection, queue_id: str, settled: Sequence[int]) -> list[Notice]:

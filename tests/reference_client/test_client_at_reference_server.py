@@ -16,6 +16,7 @@ from click.testing import CliRunner, Result
 from reference_client import CartClient, account_intents
 from reference_client.cli.commands import cli
 from reference_client.cli.settings import ExitCode
+from reference_client.queue.database import FILE_NAME
 
 Run = Callable[..., Result]
 Device = Callable[[str], Run]
@@ -142,6 +143,9 @@ def test_a_payment_method_is_saved_by_a_token_that_is_shown_nowhere(device: Devi
     for result in results:
         assert "demo-visa-4242" not in result.output
         assert "stolen-token" not in result.output
+    kept = (tmp_path / "phone" / FILE_NAME).read_bytes()
+    assert b"demo-visa-4242" not in kept, "what is settled needs its token no more"
+    assert b"stolen-token" not in kept
     (method,) = seen(run, "payment", "list")
     assert (method["brand"], method["last_four"], method["expiry_month"], method["expiry_year"]) == (
         "visa", "4242", 12, 2030,

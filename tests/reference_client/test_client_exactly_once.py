@@ -123,7 +123,7 @@ def check_view(shopper: Shopper) -> None:
     link, queues = shopper.link, shopper.queues
     for kept in (link.wishlist(session), link.addresses(session), link.payment_methods(session)):
         assert queues.save_account_snapshot(SERVER, kept)
-    account = Account(queues, SERVER, list)
+    account = Account(queues, SERVER, lambda operations: queues.enqueue(SERVER, operations))
     seen = {f"coupon {c.coupon_code}" for c in view.coupons if c.on_cart and c.wanted}
     seen |= {f"wish {w.sku}" for w in account.wishlist()}
     seen |= {f"address {a.address_id}" for a in account.addresses()}

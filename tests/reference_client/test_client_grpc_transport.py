@@ -58,6 +58,9 @@ class UnaryShop(service_pb2_grpc.CartSyncServiceServicer):
         self._note("GetCart", context)
         return self.model.cart(request)
 
+    def WatchCart(self, request, context):  # type: ignore[no-untyped-def]  # noqa: N802
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "")
+
 
 class StreamingShop(UnaryShop):
     """The same with streams; `silent_after` answers it says no more."""

@@ -70,7 +70,7 @@ def found_by(family: Family, fault: str) -> Failure | None:
 
     ticks = itertools.count()
     limit = Limit(plan_count=600, seconds=2_000, shrink_seconds=200)
-    return campaign(family, EVERYTHING, limit, 5, player, monotonic=lambda: float(next(ticks)))
+    return campaign(family, EVERYTHING, limit, 6, player, monotonic=lambda: float(next(ticks)))
 
 
 @pytest.mark.parametrize("fault", sorted(WRONG))

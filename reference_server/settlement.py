@@ -16,7 +16,7 @@ import logging
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -288,6 +288,8 @@ class Settlement:
         contents = await self._store.read_cart(principal, cart_id, queue_id)
         _check_store(expected_store_id, contents.store_id)
         await self._stay_in_contact(principal, queue_id, contents.contact_time_us)
+        if not self._policy.has_profile("coupons"):  # what was put on while it was listed is not there either
+            contents = replace(contents, coupon_codes=())
         now_us = instants.to_us(self._clock.now())
         cart = self._pricing.priced(
             cart_id,

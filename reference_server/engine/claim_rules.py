@@ -119,6 +119,8 @@ class ClaimRules:
             return refuse(Reason.REASON_CLAIM_TOKEN_INVALID, "this server never gave this token to a guest")
         if case.by_guest:
             return refuse(Reason.REASON_CLAIM_TOKEN_INVALID, "a guest claims nothing; an account does")
+        if case.guest == case.account:  # one that was a guest once; it would double its lines and then be closed
+            return refuse(Reason.REASON_CLAIM_TOKEN_INVALID, "nobody claims itself")
         return None
 
     def already_claimed(self, case: ClaimCase) -> Refused | None:

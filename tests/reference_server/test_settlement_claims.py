@@ -243,6 +243,16 @@ async def test_a_guest_claims_no_guest_not_even_itself(shop: Shop, visit: Queue)
     ]
 
 
+async def test_a_guest_that_became_an_account_does_not_claim_itself_with_its_old_token(
+    shop: Shop, queue: Queue
+) -> None:
+    await shop.send(queue, queue.add())
+    token = await shop.claim_token("ada")
+    refused = queue.claim(token)
+    assert reasons(await shop.send(queue, refused, queue.add())) == ["CLAIM_TOKEN_INVALID", ""]
+    assert await shop.quantities() == {"apple": 2}
+
+
 async def test_a_claim_waits_for_the_catalogue_even_with_nothing_to_take(
     shop: Shop, queue: Queue, visit: Queue
 ) -> None:

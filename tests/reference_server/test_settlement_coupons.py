@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from cartsync.v1 import cart_pb2
@@ -218,6 +219,22 @@ async def test_a_server_that_does_not_list_the_profile_knows_no_coupon(queue: Qu
         shop.board.put("TENTH")
         results = await shop.send(queue, queue.add(), queue.apply(), queue.take_off(), queue.add())
         assert reasons(results) == ["", "UNSUPPORTED_INTENT", "UNSUPPORTED_INTENT", ""]
+
+
+async def test_a_coupon_is_not_there_while_the_profile_is_not_listed_and_back_when_it_is(
+    queue: Queue, tmp_path: Path
+) -> None:
+    address = f"sqlite:{tmp_path / 'shop.db'}"
+    async with open_shop(address=address) as shop:
+        shop.board.put("TENTH")
+        await shop.send(queue, queue.add(quantity=2), queue.apply())
+    async with open_shop(Policy(profiles=("core",)), address=address) as shop:
+        shop.board.reachable = False  # nobody asks
+        cart = await shop.cart()
+        assert (list(cart.coupons), cart.HasField("discount_total"), cart.total.minor_units) == ([], False, 510)
+    async with open_shop(address=address) as shop:
+        shop.board.put("TENTH")
+        assert (await shop.cart()).total.minor_units == 459
 
 
 # What it takes off

@@ -23,8 +23,14 @@ certify: $(STUBS) ## Start the reference server and certify it; ARGS="--seed 7" 
 test: lint docs-check ## Lint, type-check, look for stale files, run every test
 	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
+.PHONY: test-deep
+test-deep: $(STUBS) ## The invariants of money and order on 10,000 examples each (hours)
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --hypothesis-profile=deep --timeout=0 $(ARGS) \
+	    tests/conformance/oracle/test_money.py tests/conformance/oracle/test_order_of_arrival.py \
+	    tests/reference_server/engine tests/reference_server/test_settlement_every_profile.py
+
 .PHONY: selftest
-selftest: $(STUBS) ## Prove the suite: every mutant caught, the reference never blamed (a quarter of an hour)
+selftest: $(STUBS) ## Prove the suite: every mutant caught, the reference never blamed (an hour)
 	$(BIN)/cartsync-conformance selftest $(ARGS)
 
 .PHONY: lint

@@ -155,6 +155,7 @@ MUTANTS = (
             "security/card-number-unseparated",
             "address/card-number",
             "payment/card-number",
+            "deciding/refusal-order",
         ),
         "decider",
         _Masks,

@@ -372,6 +372,7 @@ MUTANTS = (
             "security/card-number-unseparated",
             "security/card-number-not-echoed",
             "claim/guest-closed",
+            "deciding/refusal-order",
         ),
         "decider",
         _looked_for_in(lambda path, _: not path.startswith("session_context")),
@@ -393,7 +394,7 @@ MUTANTS = (
     Mutant(
         "addresses-unlooked-at",
         "Does not look for card numbers in addresses.",
-        ("address/card-number", "security/card-number-not-echoed"),
+        ("address/card-number", "security/card-number-not-echoed", "deciding/refusal-order"),
         "decider",
         _looked_for_in(lambda path, _: not path.startswith("put_address")),
     ),
@@ -425,7 +426,7 @@ MUTANTS = (
     Mutant(
         "payment-methods-unlooked-at",
         "Does not look for card numbers in payment methods.",
-        ("payment/card-number", "security/card-number-not-echoed"),
+        ("payment/card-number", "security/card-number-not-echoed", "deciding/refusal-order"),
         "decider",
         _looked_for_in(lambda path, _: not path.startswith("save_payment_method")),
     ),
@@ -439,7 +440,7 @@ MUTANTS = (
     Mutant(
         "tokens-unlooked-at",
         "Looks for card numbers in the labels of payment methods, and not in their tokens.",
-        ("payment/card-number", "security/card-number-not-echoed"),
+        ("payment/card-number", "security/card-number-not-echoed", "deciding/refusal-order"),
         "decider",
         _looked_for_in(lambda path, _: path != "save_payment_method.provider_token"),
     ),

@@ -354,7 +354,13 @@ MUTANTS = (
     Mutant(
         "trusts-tokens",
         "Keeps a payment method by whose token nobody stands.",
-        ("payment/token-checked", "payment/replay-unchecked", "payment/rate-limited", "payment/revision"),
+        (
+            "payment/token-checked",
+            "payment/replay-unchecked",
+            "payment/rate-limited",
+            "payment/revision",
+            "deciding/refusal-order",
+        ),
         "decider",
         ruled_by(_Trusts),
     ),
@@ -424,14 +430,14 @@ MUTANTS = (
     Mutant(
         "saves-unasked",
         "Keeps a payment method unasked while the provider cannot be reached.",
-        ("payment/backend",),
+        ("payment/backend", "deciding/refusal-order"),
         "decider",
         _SavesUnasked,
     ),
     Mutant(
         "unreachable-is-no",
         "Rejects a save while the provider cannot be reached.",
-        ("payment/backend",),
+        ("payment/backend", "deciding/refusal-order"),
         "decider",
         _UnreachableIsNo,
     ),
@@ -445,7 +451,7 @@ MUTANTS = (
     Mutant(
         "saves-without-limit",
         "Saves payment methods over the limit for saving.",
-        ("payment/rate-limited",),
+        ("payment/rate-limited", "deciding/refusal-order"),
         "settlement",
         _NoLimit,
     ),
@@ -473,7 +479,7 @@ MUTANTS = (
     Mutant(
         "rejects-over-the-saving-limit",
         "Rejects a save over the limit for good.",
-        ("payment/rate-limited",),
+        ("payment/rate-limited", "deciding/refusal-order"),
         "decider",
         _RejectsOverTheLimit,
     ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from hypothesis.configuration import set_hypothesis_home_dir
@@ -21,6 +22,7 @@ from conformance.plans.steps import Plan
 from conformance.run import Run
 from conformance.wire import Story
 
+ONE_PLAN_SECONDS = 30.0  # within which one plan is begun, however little time the budget has
 REPLAYS = 3  # a failure that does not show again in so many replays is reported as seen once
 
 
@@ -46,7 +48,10 @@ def fuzz(run: Run, family: Family, *, share: float = 1.0) -> None:
     _keep_hypothesis_out_of_here()
     budget = run.settings.budget
     limit = Limit(budget.plan_count, budget.seconds * share, budget.shrink_seconds)
-    failure = campaign(family, means, limit, run.rng("fuzz", family.name).getrandbits(64), player)
+    campaign_seed = run.rng("fuzz", family.name).getrandbits(64)
+    failure = campaign(family, means, limit, campaign_seed, player)
+    if failure is None and not player.played_count:  # a slow machine took all of the time to draw the first
+        failure = campaign(family, means, replace(limit, plan_count=1, seconds=ONE_PLAN_SECONDS), campaign_seed, player)
     if failure is not None:
         raise player.violation(player.confirmed(failure))
     if not player.judged_count:

@@ -97,11 +97,6 @@ class Story:
         """The server's policy."""
         return self.contract().policy
 
-    def needs_profile(self, name: str) -> None:
-        """Raise NotTestableError unless the server's policy lists the profile."""
-        if name not in self.policy.profiles:
-            raise NotTestableError(f"the server does not list the profile {name} in its policy")
-
     # Trouble.
 
     def needs_launch(self) -> None:

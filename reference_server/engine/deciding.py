@@ -14,22 +14,22 @@ A recorded answer moves the watermark and the key chain; any other one leaves th
 conflict or a deferral the rest of the submission is not looked at. What has been decided is a value, `Decision`:
 nothing is durable before the caller has committed `Decision.changes`, and nothing may be answered before that.
 
-Steps 1 to 12 are here, 13 and 14 in `judging`. Every rule is one small method, so that a variant of the server can
-be made by overriding exactly one.
+Steps 1 and 6 are in `comparing`, 13 and 14 in `judging`, the others here. Every rule is one small method, so that a
+variant of the server can be made by overriding exactly one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from heapq import nsmallest
 from typing import ClassVar
 
 from cartsync.v1 import operation_pb2, outcome_pb2, reason_pb2
 
-from reference_server.engine import card_numbers, digest, instants, well_formed
+from reference_server.engine import digest, instants, well_formed
 from reference_server.engine.cart_rules import LineOutcome
 from reference_server.engine.cases import Answer, Applied, Case, Decision, Discarded, Failure, Replayed, Situation
-from reference_server.engine.judging import Judging
-from reference_server.engine.policy import PROFILES
+from reference_server.engine.comparing import Comparing
 from reference_server.engine.refusals import REASON_POLICIES, Reason, Refused, refuse
 from reference_server.engine.state import Head, QueueMark, Reading, Record
 from reference_server.engine.working import NOTHING, Working, outcome_of
@@ -39,7 +39,7 @@ MAX_NAMED_FEATURES = 32
 MAX_FEATURE_LENGTH = 128
 
 
-class Decider(Judging):
+class Decider(Comparing):
     """The decision core. Keeps no state between calls; deterministic in its arguments."""
 
     STEPS: ClassVar[tuple[str, ...]] = (
@@ -141,50 +141,6 @@ class Decider(Judging):
         )
         return self._unrecorded(case, refused)
 
-    # Step 1: decided already.
-
-    def already_decided(self, case: Case) -> Answer | None:
-        """Before anything that could refuse (spec: deciding/duplicates-first)."""
-        sequence = case.operation.sequence
-        if sequence > case.working.queue.decided_through_sequence:
-            return None
-        record = case.working.reading.records.get(sequence)
-        if record is None:
-            return self.purged(case)
-        if record.idempotency_key != case.operation.idempotency_key:
-            return self.other_key(case, record)
-        if not self.same_payload(case, record):
-            return self.other_payload(case, record)
-        return self.replay(case, record)
-
-    def purged(self, case: Case) -> Answer | None:  # noqa: ARG002 - the seam of variants
-        """Spec: retention/purged-not-executed."""
-        return refuse(Reason.REASON_OUTCOME_PURGED, "this sequence was decided long ago and its record is gone")
-
-    def other_key(self, case: Case, record: Record) -> Answer | None:  # noqa: ARG002
-        """Spec: deciding/sequence-conflict, discard/late-original, discard/too-late."""
-        return refuse(Reason.REASON_SEQUENCE_CONFLICT, "another key was decided at this sequence")
-
-    def same_payload(self, case: Case, record: Record) -> bool:
-        """Spec: deciding/payload-by-meaning. Compared under the field list the record was made by."""
-        theirs = self.payload_digest(case, record.digest_version)
-        return digest.same_digest(theirs, record.payload_digest) or self.both_had_card_numbers(case, record)
-
-    def both_had_card_numbers(self, case: Case, record: Record) -> bool:
-        """The record of a card number outlives the profile under which it was looked for."""
-        of_any = digest.card_number_digest(case.working.reading.digest_key, case.operation)
-        return digest.same_digest(of_any, record.payload_digest) and bool(
-            card_numbers.card_number_fields(case.operation, PROFILES)
-        )
-
-    def other_payload(self, case: Case, record: Record) -> Answer | None:  # noqa: ARG002
-        """Spec: deciding/payload-mismatch."""
-        return refuse(Reason.REASON_PAYLOAD_MISMATCH, "this key was decided with another payload")
-
-    def replay(self, case: Case, record: Record) -> Answer | None:  # noqa: ARG002
-        """Spec: deciding/replay-verbatim."""
-        return Replayed(record)
-
     # Steps 2 to 4: next in line, or not.
 
     def gap(self, case: Case) -> Answer | None:
@@ -250,26 +206,6 @@ class Decider(Judging):
             return None
         return refuse(Reason.REASON_KEY_REUSED, f"this key is recorded under sequence {used_at}")
 
-    def card_number(self, case: Case) -> Answer | None:
-        """Step 6 (spec: security/card-number-refused). Nothing of the text is repeated."""
-        fields = self.card_number_fields(case)
-        if not fields:
-            return None
-        return refuse(
-            Reason.REASON_CARD_NUMBER_REFUSED,
-            f"{', '.join(fields)} must not hold what looks like a payment card number",
-            field_violations=[
-                outcome_pb2.FieldViolation(field=field, description="holds what looks like a payment card number")
-                for field in fields
-            ],
-        )
-
-    def card_number_fields(self, case: Case) -> list[str]:
-        """Where the operation has a card number, as far as the listed profiles cover it; looked for once."""
-        if case.card_number_fields is None:
-            case.card_number_fields = card_numbers.card_number_fields(case.operation, self.policy.profiles)
-        return case.card_number_fields
-
     def principal_claimed(self, case: Case) -> Answer | None:
         """Step 7 (spec: claim/guest-closed)."""
         if not case.working.claimed:
@@ -278,7 +214,7 @@ class Decider(Judging):
 
     def required_features(self, case: Case) -> Answer | None:
         """Step 8 (spec: deciding/unsupported-feature)."""
-        missing = sorted(set(case.operation.required_features) - set(self.policy.features))
+        missing = set(case.operation.required_features) - set(self.policy.features)
         if not missing:
             return None
         return refuse(
@@ -424,14 +360,7 @@ class Decider(Judging):
         )
         return outcome_pb2.OperationResult(outcome=outcome)
 
-    def payload_digest(self, case: Case, version: int = digest.CURRENT_VERSION) -> bytes:
-        """What the payload is compared by; of one with a card number nothing is kept (spec: section 14.4)."""
-        key = case.working.reading.digest_key
-        if version >= digest.CARD_NUMBERS_SINCE and self.card_number_fields(case):
-            return digest.card_number_digest(key, case.operation)
-        return digest.payload_digest(key, case.operation, version)
 
-
-def _named(features: Sequence[str]) -> list[str]:
+def _named(features: Iterable[str]) -> list[str]:
     """As many as fit: the list is recorded and replayed, and its length is the client's choice."""
-    return [feature[:MAX_FEATURE_LENGTH] for feature in features[:MAX_NAMED_FEATURES]]
+    return [feature[:MAX_FEATURE_LENGTH] for feature in nsmallest(MAX_NAMED_FEATURES, features)]

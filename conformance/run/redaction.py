@@ -1,4 +1,4 @@
-"""Takes card numbers out of what a run writes down: its files are passed around, and people keep them.
+"""Takes card numbers and secrets out of what a run writes down: its files are passed around, and people keep them.
 
 The suite sends well-known numbers that were never issued to anybody. But a server under test may answer with others,
 and the files of a run should be no reason to ask which is which. What is taken out is what section 14.4 takes for a
@@ -28,7 +28,6 @@ IDENTIFIERS = frozenset(
         "sku",
         "address_id",
         "payment_method_id",
-        "claim_token",
         "store_id",
         "principal",
         "expected_principal",
@@ -36,6 +35,10 @@ IDENTIFIERS = frozenset(
     }
 )
 """Names of fields to which the card number rule does not apply (spec: security/identifiers-exempt)."""
+
+SECRETS = frozenset({"claim_token", "provider_token"})
+"""Names of fields that open something to whoever reads them; a story can be followed without them."""
+HIDDEN = "(not shown)"
 
 _UUID = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?![0-9a-f])")
 _AnyMessage = TypeVar("_AnyMessage", bound=Message)
@@ -53,7 +56,7 @@ def redacted_text(text: str) -> str:
 
 
 def redacted_message(message: _AnyMessage) -> _AnyMessage:
-    """A copy of the message with every text redacted but identifiers."""
+    """A copy of the message with every text redacted but identifiers, and without secrets."""
     copy = type(message)()
     copy.CopyFrom(message)
     _redact(copy)
@@ -68,7 +71,9 @@ def redacted_event(event: Event) -> Event:
 
 def _redact(message: Message) -> None:
     for field, value in message.ListFields():
-        if field.type == FieldDescriptor.TYPE_STRING and field.name not in IDENTIFIERS:
+        if field.name in SECRETS:
+            setattr(message, field.name, HIDDEN)
+        elif field.type == FieldDescriptor.TYPE_STRING and field.name not in IDENTIFIERS:
             if isinstance(value, str):
                 setattr(message, field.name, redacted_text(value))
             else:

@@ -100,3 +100,12 @@ def test_the_files_about_a_server_that_leaks_card_numbers_have_none(tmp_path: Pa
     forms |= {form.encode("unicode_escape").decode() for form in forms}
     leaking = [(name, form) for name, content in files.items() for form in forms if form.encode() in content]
     assert leaking == []
+
+
+def test_what_opens_something_is_not_shown() -> None:
+    claim = operation_pb2.ClaimGuestCart(claim_token="v1.secret", guest_cart_id="main", cart_id="main")
+    save = operation_pb2.SavePaymentMethod(provider_token="tok_secret", provider="acme")
+    for message in (claim, save):
+        shown = redacted_message(message)
+        assert "secret" not in str(shown)
+        assert "not shown" in str(shown)

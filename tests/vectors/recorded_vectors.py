@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tools.vectors.files import recorded
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,3 +18,6 @@ EXCHANGES: Mapping[str, dict[str, Any]] = _RECORDED.exchanges
 MESSAGES: Mapping[str, dict[str, Any]] = _RECORDED.messages
 VECTORS: Mapping[str, dict[str, Any]] = {**MESSAGES, **EXCHANGES}
 assert len(VECTORS) == len(EXCHANGES) + len(MESSAGES)
+
+each_exchange = pytest.mark.parametrize("exchange_name", sorted(EXCHANGES))
+each_vector = pytest.mark.parametrize("vector_name", sorted(VECTORS))

@@ -17,7 +17,7 @@ from cartsync.v1 import (
 )
 from google.protobuf import json_format
 from google.protobuf.message import Message
-from recorded_vectors import EXCHANGES, FOLDER, MESSAGES, VECTORS
+from recorded_vectors import EXCHANGES, FOLDER, MESSAGES, VECTORS, each_exchange, each_vector
 
 from conformance.requirements import load
 from tools.vectors.files import FORMAT, entries_of
@@ -35,17 +35,20 @@ def without_unknown(message: Message) -> Message:
     return copy
 
 
+@each_vector
 def test_json_and_bytes_are_one_message(vector_name: str) -> None:
     for told in entries_of(VECTORS[vector_name]):
         assert told["type"].startswith(KNOWN_TYPES)
         assert without_unknown(message_of(told)) == message_of_json(told)
 
 
+@each_vector
 def test_the_json_is_the_canonical_one(vector_name: str) -> None:
     for told in entries_of(VECTORS[vector_name]):
         assert json_format.MessageToDict(message_of(told)) == told["json"]
 
 
+@each_vector
 def test_reading_and_writing_loses_nothing(vector_name: str) -> None:
     for told in entries_of(VECTORS[vector_name]):
         message = message_of(told)
@@ -54,6 +57,7 @@ def test_reading_and_writing_loses_nothing(vector_name: str) -> None:
         assert has_unknown_fields(again) == told.get("unknownFields", False)
 
 
+@each_vector
 def test_the_file_beside_it_holds_the_same_bytes(vector_name: str) -> None:
     for told in entries_of(VECTORS[vector_name]):
         assert (FOLDER / told["file"]).read_bytes() == bytes.fromhex(told["binary"])
@@ -64,6 +68,7 @@ def test_every_binary_file_is_of_some_vector() -> None:
     assert {path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.binpb")} == named
 
 
+@each_vector
 def test_every_vector_says_what_it_shows_and_names_requirements_that_there_are(vector_name: str) -> None:
     vector = VECTORS[vector_name]
     assert vector["format"] == FORMAT
@@ -74,6 +79,7 @@ def test_every_vector_says_what_it_shows_and_names_requirements_that_there_are(v
     assert vector["requirements"] or vector_name in MESSAGES
 
 
+@each_exchange
 def test_every_exchange_is_of_the_profile_that_its_requirements_allow(exchange_name: str) -> None:
     vector = EXCHANGES[exchange_name]
     profiles = {load().by_slug[slug].profile for slug in vector["requirements"]}

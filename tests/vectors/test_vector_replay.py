@@ -8,7 +8,7 @@ from typing import Any
 
 import grpc
 from google.protobuf.message import Message
-from recorded_vectors import EXCHANGES
+from recorded_vectors import EXCHANGES, each_exchange
 
 from tools.vectors.notation import Entry, decoded, message_of
 from tools.vectors.session import Answer, Session, Stream, session, type_of
@@ -65,6 +65,7 @@ async def replay_message(opened: Session, stream: Stream, message: Mapping[str, 
         stream.cancel()
 
 
+@each_exchange
 async def test_the_reference_server_answers_as_recorded(exchange_name: str, tmp_path: Path) -> None:
     async with session(tmp_path) as opened:
         for step in EXCHANGES[exchange_name]["steps"]:

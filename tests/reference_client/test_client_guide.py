@@ -54,7 +54,9 @@ def test_every_command_is_in_the_guide(command: str) -> None:
 def find(words: list[str]) -> tuple[click.Command, list[str]]:
     """The command that the words name, and what is left of them."""
     command: click.Command = cli
-    words = [word for word in words if word != "--json"]
+    shared = {option: one for one in cli.params if isinstance(one, click.Option) for option in one.opts}
+    while words[0].startswith("--"):
+        words = words[1 if shared[words[0]].is_flag else 2 :]
     while isinstance(command, click.Group):
         command, words = command.commands[words[0]], words[1:]
     return command, words

@@ -107,6 +107,7 @@ class GuestBook:
             for orphan in orphans:
                 state = OperationState.MOVED.value
                 settling.settle_as(db, orphan.queue_id, state, [orphan.sequence], now.wall_ns)
+                settling.forget_secrets(db, orphan.queue_id, [orphan.sequence])
                 _clear(db, orphan.queue_id, orphan.sequence)
 
         self._queues.transact(write)

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from cartsync.v1 import operation_pb2, outcome_pb2, policy_pb2, service_pb2
+from cartsync.v1 import operation_pb2, outcome_pb2, policy_pb2, reason_pb2, service_pb2
 
 from reference_client.clock import Reading, age_ns
 from reference_client.identifiers import NewId
@@ -83,6 +83,7 @@ def record(
     Which discards came too late is seen only here: the shopper may have asked while the original was on its way.
     """
     final: list[tuple[str, bytes, bool, int, str, int]] = []
+    over: list[int] = []
     for settlement in settlements:
         if settlement.fate is Fate.DISCARD_TOO_LATE:
             db.execute(
@@ -93,6 +94,7 @@ def record(
             outcome = settlement.outcome.SerializeToString()
             state = settlement.fate.value
             final.append((state, outcome, settlement.replayed, wall_ns, queue_id, settlement.sequence))
+            over += [] if _goes_on_elsewhere(settlement) else [settlement.sequence]
     db.executemany(
         "UPDATE operations SET state = ?, outcome = ?, replayed = ?, settle_wall_ns = ? "
         "WHERE queue_id = ? AND sequence = ? AND state = 'pending'",
@@ -102,27 +104,37 @@ def record(
         "UPDATE queues SET confirmed_through = MAX(confirmed_through, ?) WHERE queue_id = ?",
         [confirmed_through, queue_id],
     )
-    _forget_tokens(db, queue_id, [row[-1] for row in final])
+    forget_secrets(db, queue_id, over)
     late = _late_discards(db, queue_id, [row[-1] for row in final])
     tell(db, queue_id, [*notices, *late], wall_ns)
     return late
 
 
-def _forget_tokens(db: sqlite3.Connection, queue_id: str, settled: Iterable[int]) -> None:
-    """Takes the provider's token out of what is settled: it is never sent again, and nobody else has a use for it."""
-    for sequence in settled:
+def forget_secrets(db: sqlite3.Connection, queue_id: str, sequences: Iterable[int]) -> None:
+    """Takes the tokens out of what is over here: they are never sent again, and nobody else has a use for them."""
+    for sequence in sequences:
         row = db.execute(
-            "SELECT payload FROM operations WHERE queue_id = ? AND sequence = ? AND account_part = 'payment_methods'",
+            "SELECT payload FROM operations WHERE queue_id = ? AND sequence = ? "
+            "AND (account_part = 'payment_methods' OR key IN (SELECT key FROM claims))",
             [queue_id, sequence],
         ).fetchone()
         operation = operation_pb2.CartOperation.FromString(row[0] if row is not None else b"")
-        if not operation.HasField("save_payment_method"):
-            continue
-        operation.save_payment_method.ClearField("provider_token")
+        match operation.WhichOneof("intent"):
+            case "save_payment_method":
+                operation.save_payment_method.ClearField("provider_token")
+            case "claim_guest_cart":
+                operation.claim_guest_cart.ClearField("claim_token")
+            case _:
+                continue
         db.execute(
             "UPDATE operations SET payload = ? WHERE queue_id = ? AND sequence = ?",
             [operation.SerializeToString(deterministic=True), queue_id, sequence],
         )
+
+
+def _goes_on_elsewhere(settlement: Settlement) -> bool:
+    """Whether it is not over with this outcome: an account that claimed the guest takes the intent over."""
+    return settlement.outcome.refusal.reason == reason_pb2.REASON_PRINCIPAL_CLAIMED
 
 
 def _late_discards(db: sqlite3.Connection, queue_id: str, settled: Sequence[int]) -> list[Notice]:

@@ -173,6 +173,7 @@ class Shop:
     def claim_to_the_end(self) -> ClaimReport:
         """Everything works now, and what is still on its way arrives in between."""
         self.fail_by(no_fault)
+        self.guest_link.submit_fault = self.account_link.submit_fault = "ok"
         while self.guest_link.late or self.account_link.late:
             self.deliver_late()
         return self.claim(patience=600.0)

@@ -46,7 +46,7 @@ def scripts(*more: str) -> st.SearchStrategy[list[Step]]:
     return st.lists(st.tuples(st.sampled_from((*STEPS, "claim", *more)), st.integers(0, 5)), min_size=1, max_size=14)
 
 
-relaxed = settings(max_examples=75, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+relaxed = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 _FOLDER = tempfile.TemporaryDirectory(prefix="cartsync-claims-")  # nothing but locks is in it
 _names = itertools.count()

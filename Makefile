@@ -21,7 +21,7 @@ certify: $(STUBS) ## Start the reference server and certify it; ARGS="--seed 7" 
 
 .PHONY: test
 test: lint docs-check ## Lint, type-check, look for stale files, run every test
-	$(BIN)/pytest -n $(JOBS) --dist loadfile
+	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder  # the long files are not the last
 
 .PHONY: test-deep
 test-deep: $(STUBS) ## The invariants of money and order on 10,000 examples each (hours)

@@ -49,7 +49,7 @@ def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 
     table = Table(title=title, title_justify="left", header_style="bold")
     for column in columns:
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(escape(plain(cell)) for cell in row))
     Console().print(table)
@@ -117,7 +117,8 @@ def show_cart(view: CartView) -> None:
     else:
         click.echo(f"Prices as of {when(view.snapshot_wall_ns)}.", err=True)
     if view.pending_count:
-        click.echo(f"{view.pending_count} changes wait to be synchronised.", err=True)
+        waits = "1 change waits" if view.pending_count == 1 else f"{view.pending_count} changes wait"
+        click.echo(f"{waits} to be synchronised.", err=True)
 
 
 def _quantity(line: LineView) -> str:

@@ -20,6 +20,12 @@ from reference_client.cli.settings import ExitCode
 from reference_client.drainer.grpc_transport import GrpcTransport
 from reference_client.queue.database import FILE_NAME
 
+INTERRUPTIBLE = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background inherits that it is ignored
+from reference_client.cli import main
+main()
+"""
 PROVIDER_TOKEN = "demo-visa-4242"
 """One that the reference server's demo provider stands by."""
 
@@ -187,7 +193,7 @@ def test_a_watch_shows_another_device_s_change_and_ends_well_when_interrupted(
         "CARTSYNC_TOKEN": f"dev:{name}",
         "CARTSYNC_SERVER": server,
     }
-    command = [sys.executable, "-m", "reference_client.cli", "--json", "watch"]
+    command = [sys.executable, "-c", INTERRUPTIBLE, "--json", "watch"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as process:

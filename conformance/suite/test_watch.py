@@ -230,9 +230,9 @@ def test_a_reader_that_does_not_read_holds_up_nobody(story: Story) -> None:
     for number in range(CHANGES):
         batch = [phone.set(sku, 2 + number % 2) for sku in skus]
         revision = story.expect_applied(phone.submit(*batch).results[-1], slug="cart/set-sets").revision
-    _until_revision(story, brisk, revision)
+    _until_revision(story, brisk, revision, slug="watch/slow-reader")
     for watch in lazy:
-        _until_revision(story, watch, revision)
+        _until_revision(story, watch, revision, slug="watch/slow-reader")
 
 
 @requirement("watch/slow-reader")

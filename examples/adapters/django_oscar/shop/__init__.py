@@ -1,0 +1,1 @@
+"""A django-oscar shop to put the adapter before."""

@@ -7,8 +7,7 @@ the disagreement of the world that came nearest, and names the requirement it br
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from functools import partial
+from dataclasses import dataclass, replace
 
 from conformance.oracle import listings, matching, reading
 from conformance.oracle.attribution import Context
@@ -70,18 +69,43 @@ def _unobserved(moment: Moment) -> World:
     return moment.after
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """Something that was judged and found right: by which requirement, and how things stood when it was asked for.
+
+    `moment` is the attempt that was answered, in one of the worlds that agree; None for a reading. `undecided`: more
+    than one world was possible.
+    """
+
+    requirement: str
+    queue_id: str  # empty for what was read without one
+    shop: Shop
+    context: Context
+    moment: Moment | None = None
+    undecided: bool = False
+
+
+Witness = Callable[[Judgement], None]
+"""Told of every judgement that went well."""
+
+
+def _unwitnessed(judgement: Judgement) -> None:
+    """Nobody wants to know."""
+
+
 class Judge:
     """The possible worlds of one principal, or of an account and its guests, and the shop around them.
 
     Principals go by names of the plan's own; the one that needs no naming is `SOLE`.
     """
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, witness: Witness = _unwitnessed) -> None:
         self.worlds: frozenset[World] = frozenset({initial()})
         self.shop = Shop(limits or Limits())
         self.context = Context()
         self.judged_count = 0  # operations whose outcome was judged
         self._saved: dict[str, frozenset[World]] = {}
+        self._witness = witness
 
     # What the suite arranges.
 
@@ -204,19 +228,35 @@ class Judge:
 
     def cart_read(self, observed: ObservedCart, queue_id: str = "", principal: str = SOLE) -> None:
         """A snapshot was read, with the watermark of `queue_id` unless that is empty."""
-        self._observe(lambda world: reading.cart(self.shop, self.context, world, queue_id, observed, principal))
+        self._observe(
+            "snapshot/content",
+            queue_id,
+            lambda world: reading.cart(self.shop, self.context, world, queue_id, observed, principal),
+        )
 
     def wishlist_read(self, observed: ObservedWishlist, queue_id: str = "", principal: str = SOLE) -> None:
         """All of a wishlist was read, while nothing happened to it."""
-        self._observe(lambda world: listings.wishlist(self.context, world, queue_id, observed, principal))
+        self._observe(
+            "wishlist/paging",
+            queue_id,
+            lambda world: listings.wishlist(self.context, world, queue_id, observed, principal),
+        )
 
     def addresses_read(self, observed: ObservedAddressBook, queue_id: str = "", principal: str = SOLE) -> None:
         """An address book was read."""
-        self._observe(lambda world: listings.address_book(self.context, world, queue_id, observed, principal))
+        self._observe(
+            "address/listing",
+            queue_id,
+            lambda world: listings.address_book(self.context, world, queue_id, observed, principal),
+        )
 
     def payment_methods_read(self, observed: ObservedPaymentMethods, queue_id: str = "", principal: str = SOLE) -> None:
         """Payment methods were read."""
-        self._observe(lambda world: listings.payment_methods(self.context, world, queue_id, observed, principal))
+        self._observe(
+            "payment/listing",
+            queue_id,
+            lambda world: listings.payment_methods(self.context, world, queue_id, observed, principal),
+        )
 
     def looked_up(self, observed: ObservedLookup, first: int, last: int) -> None:
         """Outcomes of `first` to `last` were looked up."""
@@ -228,11 +268,19 @@ class Judge:
                 f"{first} to {last}",
                 ", ".join(map(str, sequences)),
             )
-        self._observe(lambda world: reading.lookup(self.shop, self.context, world, observed))
+        self._observe(
+            "lookup/statuses",
+            observed.queue,
+            lambda world: reading.lookup(self.shop, self.context, world, observed),
+        )
 
     def ledger_read(self, effects: Sequence[ObservedEffect], principal: str = SOLE) -> None:
         """The ledger of a principal's effects was read."""
-        self._observe(lambda world: reading.ledger(self.context, world, effects, principal))
+        self._observe(
+            "effects/exactly-once",
+            "",
+            lambda world: reading.ledger(self.context, world, effects, principal),
+        )
 
     def state_seen(self) -> None:
         """All resources and queues were read after whatever happened: what comes next is not its doing."""
@@ -286,20 +334,33 @@ class Judge:
         return any(world.in_flight for world in worlds | self.worlds)
 
     def _play(self, parts: Sequence[Part]) -> None:
-        matcher = partial(matching.result, self.shop, self.context)
+        agreed: dict[int, Moment] = {}  # by the result that was observed, of which each is an object of its own
+
+        def matcher(moment: Moment) -> World | Mismatch:
+            found = matching.result(self.shop, self.context, moment)
+            if isinstance(found, World):
+                agreed[id(moment.observed)] = moment
+            return found
+
+        undecided = len(self.worlds) > 1
         survivors, mismatches = play(self.worlds, self.shop, parts, matcher)
         if not survivors:
             raise self._refuted(mismatches)
+        for moment in agreed.values():
+            rule = "deciding/replay-verbatim" if moment.answer.replayed else moment.answer.outcome.rule
+            self._witness(Judgement(rule, moment.queue_id, self.shop, self.context, moment, undecided))
         self.worlds = survivors
         self.judged_count += sum(len(part.submission.attempts) for part in parts if part.results is not None)
 
-    def _observe(self, match: Callable[[World], World | Mismatch]) -> None:
+    def _observe(self, slug: str, queue_id: str, match: Callable[[World], World | Mismatch]) -> None:
+        undecided = len(self.worlds) > 1
         matched = [match(world) for world in closure(self.worlds, self.shop)]
         survivors = frozenset(world for world in matched if isinstance(world, World))
         if not survivors:
             mismatches = [mismatch for mismatch in matched if isinstance(mismatch, Mismatch)]
             mismatches.sort(key=lambda mismatch: (-mismatch.stage, mismatch.slug))
             raise self._refuted(mismatches)
+        self._witness(Judgement(slug, queue_id, self.shop, self.context, undecided=undecided))
         self.worlds = survivors
 
     def _refuted(self, mismatches: Sequence[Mismatch]) -> Refutation:

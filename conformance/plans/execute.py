@@ -16,6 +16,7 @@ from conformance.oracle.resources import place_of
 from conformance.oracle.values import Submission
 from conformance.oracle.world import SOLE, Kind, Place, cart_place
 from conformance.plans import steps
+from conformance.plans.coverage import Lookout
 from conformance.plans.devices import Device
 from conformance.plans.shop_actions import ShopActions
 from conformance.plans.stage import (
@@ -48,7 +49,8 @@ class Play:
 
     def __init__(self, plan: Plan, stage: Stage) -> None:
         self.stage = stage
-        self.judge = Judge(stage.limits)
+        self.lookout = Lookout()
+        self.judge = Judge(stage.limits, self.lookout.judged)
         self.devices: dict[str, Device] = {}
         self._plan = plan
         self.shop = ShopActions(stage, self.judge, plan.products)
@@ -70,7 +72,15 @@ class Play:
 
     def take(self, step: Step) -> None:
         """Play one step."""
+        self.lookout.begins(step)
         _ACTIONS[type(step)](self, step)
+        self.lookout.ends(self._struck_by(step))
+
+    def _struck_by(self, step: Step) -> set[str]:
+        """The queues that a step may have struck: that of a sending, or all of them."""
+        if isinstance(step, Send) and not step.fate.kills:
+            return {self.device(step.device).queue_id}
+        return {device.queue_id for device in self.devices.values()}
 
     # Devices.
 
@@ -153,6 +163,7 @@ class Play:
         return Fate.ANSWERED if at_commit and not self.judge.surely_commits(submission) else fate
 
     def _suffer(self, device: Device, submission: Submission, fate: Fate) -> None:
+        self.lookout.suffers(fate)
         match fate:
             case Fate.ANSWERED:
                 self._answered(device, submission)

@@ -56,7 +56,12 @@ def from_json(document: object) -> Plan:
 
 def name_of(step: Step) -> str:
     """The name of a step in files: its type in lower case with underscores."""
-    return _snake(type(step).__name__)
+    return name_of_kind(type(step))
+
+
+def name_of_kind(kind: type[Step]) -> str:
+    """The name of a kind of step in files."""
+    return _snake(kind.__name__)
 
 
 def _snake(name: str) -> str:

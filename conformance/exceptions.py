@@ -31,7 +31,8 @@ class ViolationError(Exception):
     """The server under test broke a requirement.
 
     `slug` names the requirement; None means the first one that the running check is marked with. `summary` is
-    one plain sentence on what the server did. `plan` is the shrunk plan in JSON form, for failures of fuzzing.
+    one plain sentence on what the server did. `plan` is the shrunk plan in JSON form, and `worlds` what a correct server
+    might have recorded by then, for failures of fuzzing.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class ViolationError(Exception):
         expected: str = "",
         observed: str = "",
         plan: Mapping[str, Any] | None = None,
+        worlds: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(f"{slug or 'requirement of the check'}: {summary}")
         self.slug = slug
@@ -49,3 +51,4 @@ class ViolationError(Exception):
         self.expected = expected
         self.observed = observed
         self.plan = plan
+        self.worlds = worlds

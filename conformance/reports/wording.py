@@ -164,11 +164,13 @@ def target_title(target: report_pb2.Target) -> str:
 def replay_command(finding: report_pb2.Finding, target: report_pb2.Target, *, folder: str = "") -> str:
     """The shell command that runs a finding's story again; empty when the finding has no replay file.
 
-    The file is named relative to the report's folder, or below `folder`. A server that the suite launched
-    itself is gone by now, so its place is left for the reader to fill in.
+    It is the one that the run wrote down. A report of an older suite has none: then the file is named relative to the
+    report's folder, or below `folder`, and the place of a launch command is left for the reader to fill in.
     """
     if not finding.replay_file:
         return ""
+    if finding.replay_command:
+        return one_line(finding.replay_command)
     file_name = f"{folder.rstrip('/')}/{finding.replay_file}" if folder else finding.replay_file
     words = ["cartsync-conformance", "replay", shlex.quote(one_line(file_name))]
     if target.launched:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,11 +12,14 @@ from typing import Any
 from cartsync.conformance.v1 import control_pb2, report_pb2
 
 from conformance import SPEC_VERSION
+from conformance.explaining.reasons import reason_for
+from conformance.explaining.transcript import transcript
 from conformance.reports.wording import NOT_SELECTED
 from conformance.requirements import Register, Requirement
 from conformance.requirements.editions import first_editions
 from conformance.run import failure_files, verdicts
 from conformance.run.redaction import redacted_event, redacted_message, redacted_text
+from conformance.run.replay_command import program_as_typed, replay_command
 from conformance.run.settings import RunSettings
 from conformance.run.verdicts import CheckRecord, Verdict
 from conformance.wire import Event
@@ -98,6 +100,7 @@ class Recorder:
         observed: str = "",
         events: Sequence[Event] = (),
         plan: Mapping[str, Any] | None = None,
+        worlds: Mapping[str, Any] | None = None,
     ) -> None:
         """Write down something wrong: into the report, and for violations into a file that can be replayed.
 
@@ -111,46 +114,46 @@ class Recorder:
             expected=redacted_text(expected),
             observed=redacted_text(observed),
             check_id=check.check_id,
-            timeline=[_timeline_event(event) for event in events],
+            because=reason_for(slug),
+            timeline=[_timeline_event(event) for event in events if not event.quiet],
         )
         if verdict in (verdicts.VIOLATION, verdicts.WARNING):
             number = 1 + sum(bool(other.replay_file) for other in self.findings)
             finding.replay_file = f"{failure_files.FOLDER}/{number:03}-{slug.replace('/', '-')}.json"
-            self._write_failure(finding, check, events, plan)
+            finding.replay_command = replay_command(
+                self.settings.report_dir / finding.replay_file, self.settings.target, program_as_typed()
+            )
+            finding.transcript = transcript(slug, events, launched=self.target.launched, target=self.settings.target)
+            failure_files.write(
+                self.settings.report_dir / finding.replay_file,
+                failure_files.content_of(
+                    finding,
+                    self.requirement(slug),
+                    title=check.title,
+                    settings={
+                        "seed": self.settings.seed,
+                        "budget": self.settings.budget.name,
+                        "profiles": list(self.settings.profiles),
+                        "edition": self.settings.edition.name,
+                    },
+                    suite=self._suite(),
+                    target=self.target,
+                    command=finding.replay_command,
+                    events=events,
+                    plan=plan,
+                    worlds=worlds,
+                ),
+            )
         self.findings.append(finding)
 
     def requirement(self, slug: str) -> Requirement | None:
         """A requirement as the edition has it that the run judges by, or else as the suite has it."""
         return self.settings.edition.register.by_slug.get(slug) or self.register.by_slug.get(slug)
 
-    def _write_failure(
-        self,
-        finding: report_pb2.Finding,
-        check: CheckRecord,
-        events: Sequence[Event],
-        plan: Mapping[str, Any] | None,
-    ) -> None:
-        requirement = self.requirement(finding.slug)
-        content = {
-            "format": failure_files.FORMAT,
-            "requirement": finding.slug,
-            "statement": requirement.statement if requirement else "",
-            "summary": finding.summary,
-            "expected": finding.expected,
-            "observed": finding.observed,
-            "check": check.check_id,
-            "seed": self.settings.seed,
-            "budget": self.settings.budget.name,
-            "profiles": list(self.settings.profiles),
-            "plan": plan,
-            "suite_version": self.suite_version,
-            "spec_version": SPEC_VERSION,
-            "target": {"name": self.target.name, "version": self.target.version},
-            "history": [event.as_json() for event in events],
-        }
-        path = self.settings.report_dir / finding.replay_file
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    def _suite(self) -> report_pb2.SuiteIdentity:
+        return report_pb2.SuiteIdentity(
+            version=self.suite_version, spec_version=SPEC_VERSION, spec_digest=self.register.digest
+        )
 
     def report(self) -> report_pb2.Report:
         """The report as things stand; checks that have not ended count as not run."""
@@ -164,9 +167,7 @@ class Recorder:
             if (self.settings.only or self.interrupted) and profile.verdict == verdicts.PASSED:
                 profile.verdict = verdicts.NOT_TESTABLE  # some of its checks may have been left out
         report = report_pb2.Report(
-            suite=report_pb2.SuiteIdentity(
-                version=self.suite_version, spec_version=SPEC_VERSION, spec_digest=self.register.digest
-            ),
+            suite=self._suite(),
             target=self.target,
             settings=report_pb2.RunSettings(
                 seed=self.settings.seed, budget=self.settings.budget.name, profiles=self.settings.profiles

@@ -8,6 +8,7 @@ card number; identifiers stay, for a story without them cannot be followed, and 
 from __future__ import annotations
 
 import re
+from collections.abc import MutableMapping
 from dataclasses import replace
 from typing import TypeVar
 
@@ -16,6 +17,7 @@ from google.protobuf.message import Message
 
 from conformance.oracle.card_numbers import card_numbers_in
 from conformance.wire import Event
+from conformance.wire.history import Wire
 
 IDENTIFIERS = frozenset(
     {
@@ -36,7 +38,7 @@ IDENTIFIERS = frozenset(
 )
 """Names of fields to which the card number rule does not apply (spec: security/identifiers-exempt)."""
 
-SECRETS = frozenset({"claim_token", "provider_token"})
+SECRETS = frozenset({"authorization", "claim_token", "provider_token"})
 """Names of fields that open something to whoever reads them; a story can be followed without them."""
 HIDDEN = "(not shown)"
 
@@ -66,7 +68,20 @@ def redacted_message(message: _AnyMessage) -> _AnyMessage:
 def redacted_event(event: Event) -> Event:
     """The event with its words and its message redacted."""
     message = None if event.message is None else redacted_message(event.message)
-    return replace(event, title=redacted_text(event.title), detail=redacted_text(event.detail), message=message)
+    wire = None if event.wire is None else _redacted_wire(event.wire)
+    return replace(
+        event, title=redacted_text(event.title), detail=redacted_text(event.detail), message=message, wire=wire
+    )
+
+
+def _redacted_wire(wire: Wire) -> Wire:
+    status = wire.status and replace(
+        wire.status,
+        message=redacted_text(wire.status.message),
+        details=tuple(map(redacted_message, wire.status.details)),
+        metadata=tuple((key, redacted_text(value)) for key, value in wire.status.metadata),
+    )
+    return replace(wire, status=status, answer=None if wire.answer is None else redacted_message(wire.answer))
 
 
 def _redact(message: Message) -> None:
@@ -78,6 +93,10 @@ def _redact(message: Message) -> None:
                 setattr(message, field.name, redacted_text(value))
             else:
                 value[:] = [redacted_text(text) for text in value]
+        elif isinstance(value, MutableMapping):
+            for key in value:
+                if isinstance(value[key], str):
+                    value[key] = HIDDEN if key in SECRETS else redacted_text(value[key])
         elif field.type == FieldDescriptor.TYPE_MESSAGE:
             for each in [value] if isinstance(value, Message) else value:
                 if isinstance(each, Message):

@@ -41,8 +41,9 @@ def read_failure(file: Path) -> dict[str, Any]:
         raise UsageError(f"{file} cannot be read: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{file} is no failure file: it is not JSON; {_WAY_OUT}") from error
-    if not isinstance(failure, dict) or failure.get("format") != failure_files.FORMAT:
-        raise UsageError(f"{file} is no failure file: its format is not {failure_files.FORMAT!r}; {_WAY_OUT}")
+    if not isinstance(failure, dict) or failure.get("format") not in failure_files.READABLE:
+        readable = " or ".join(map(repr, failure_files.READABLE))
+        raise UsageError(f"{file} is no failure file: its format is not {readable}; {_WAY_OUT}")
     kinds = {"check": str, "requirement": str, "seed": int, "budget": str}
     for name, kind in kinds.items():
         if not isinstance(failure.get(name), kind):

@@ -281,6 +281,7 @@ class Run:
             observed=error.observed,
             events=self._events(),
             plan=error.plan,
+            worlds=error.worlds,
         )
 
     def _no_answer(self, check: CheckRecord, error: TargetUnreachableError | RpcFailureError) -> None:

@@ -25,7 +25,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
 
-from conformance.wire.history import History, Lane
+from conformance.wire.history import History, Lane, Status, Wire
 from conformance.wire.target import Target
 from conformance.wire.wording import in_words
 
@@ -34,6 +34,21 @@ OPERATION_SECONDS = 0.02  # so much longer for each operation: a server may comm
 
 _Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response", bound=Message)
+
+
+_SERVICES = {
+    "ListWishlist": "WishlistService",
+    "ListAddresses": "AddressBookService",
+    "ListPaymentMethods": "PaymentMethodService",
+    "IssueClaimToken": "GuestService",
+}
+"""Services of the calls that are not the CartSyncService's."""
+_DETAILS: dict[str, type[Message]] = {
+    f"google.rpc.{kind.__name__}": kind
+    for kind in (error_details_pb2.ErrorInfo, error_details_pb2.BadRequest, error_details_pb2.RetryInfo)
+}
+_SECRET_NAMES = ("authorization", "cookie", "credential", "secret", "token")
+_HIDDEN = "(not shown)"
 
 
 class RpcFailureError(Exception):
@@ -48,10 +63,14 @@ class RpcFailureError(Exception):
         self.domain = ""  # ErrorInfo.domain
         self.metadata: dict[str, str] = {}  # ErrorInfo.metadata
         self.fields: tuple[str, ...] = ()  # BadRequest.field_violations[].field
+        self.details: tuple[Message, ...] = ()  # of google.rpc.Status, those that are known
         status = None
         with contextlib.suppress(ValueError, TypeError):
             status = rpc_status.from_call(error) if isinstance(error, grpc.RpcError) else None
         for detail in status.details if status else ():
+            known = _DETAILS.get(detail.type_url.rpartition("/")[2])
+            if known is not None:
+                self.details += (known.FromString(detail.value),)
             if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
                 info = error_details_pb2.ErrorInfo.FromString(detail.value)
                 self.reason, self.domain, self.metadata = info.reason, info.domain, dict(info.metadata)
@@ -127,9 +146,11 @@ class Connection:
         *,
         also: str = "",
         reads_ahead: bool = True,
+        credential: str = "",
     ) -> None:
         self.history = history
         self.actor = actor
+        self._credential = credential  # its name in the history; the thing itself is written down nowhere
         self._metadata = tuple(("authorization", value) for value in (authorization, also) if value)
         self._channel = target.channel(reads_ahead=reads_ahead)
         self._stub = service_pb2_grpc.CartSyncServiceStub(self._channel)
@@ -166,7 +187,8 @@ class Connection:
         """
         name = method.partition("/")[2]
         if shown is None:
-            self.history.add(Lane.DEVICE, f"sends {name}: {len(encoded)} bytes", actor=self.actor)
+            wire = Wire("sent", method, credential=self._credential)
+            self.history.add(Lane.DEVICE, f"sends {name}: {len(encoded)} bytes", actor=self.actor, wire=wire)
         else:
             self._sent(name, shown)
         call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = self._channel.unary_unary(f"/{method}")
@@ -238,17 +260,55 @@ class Connection:
 
     def received(self, name: str, message: Message) -> None:
         """Write down a message that arrived."""
-        self.history.add(Lane.SERVER, _title(f"answers {name}", message), actor=self.actor, message=message)
+        self.history.add(
+            Lane.SERVER,
+            _title(f"answers {name}", message),
+            actor=self.actor,
+            message=message,
+            wire=self._wire("received", name),
+        )
 
     def failed(self, name: str, error: grpc.RpcError | grpc.FutureTimeoutError) -> RpcFailureError:
         """Write down and take apart an error status."""
         failure = RpcFailureError(error)
         lane = Lane.NETWORK if failure.is_lost else Lane.SERVER
-        self.history.add(lane, f"{name} ends with {failure}", actor=self.actor)
+        status = Status(failure.code.name, failure.message, failure.details, self._trailing(error))
+        self.history.add(
+            lane, f"{name} ends with {failure}", actor=self.actor, wire=self._wire("received", name, status)
+        )
         return failure
 
+    def _wire(self, direction: str, name: str, status: Status | None = None) -> Wire:
+        method = name.partition(" ")[0]
+        return Wire(
+            direction,
+            f"cartsync.v1.{_SERVICES.get(method, 'CartSyncService')}/{method}",
+            credential=self._credential,
+            status=status,
+        )
+
+    def _trailing(self, error: object) -> tuple[tuple[str, str], ...]:
+        """What trailed behind a call, as text and without secrets; its details are told apart from it."""
+        read = getattr(error, "trailing_metadata", None)
+        pairs = []
+        with contextlib.suppress(grpc.RpcError, AttributeError):
+            for key, value in (read() if read is not None else None) or ():
+                if key == "grpc-status-details-bin":
+                    continue
+                text = value if isinstance(value, str) else f"{len(value)} bytes"
+                secret = any(name in key.lower() for name in _SECRET_NAMES)
+                secret |= any(len(own) > 3 and own in text for _, own in self._metadata)
+                pairs.append((key, _HIDDEN if secret else text))
+        return tuple(pairs)
+
     def _sent(self, name: str, message: Message) -> None:
-        self.history.add(Lane.DEVICE, _title(f"sends {name}", message), actor=self.actor, message=message)
+        self.history.add(
+            Lane.DEVICE,
+            _title(f"sends {name}", message),
+            actor=self.actor,
+            message=message,
+            wire=self._wire("sent", name),
+        )
 
     def _call(
         self,

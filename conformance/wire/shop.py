@@ -14,10 +14,11 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 
 from conformance.exceptions import NotTestableError, TargetUnreachableError
-from conformance.wire.history import History, Lane
+from conformance.wire.history import History, Lane, Status, Wire
 from conformance.wire.target import Target
 
 CONTROL_SECONDS = 10.0
+_SERVICE = "cartsync.conformance.v1.ControlService"
 
 _Response = TypeVar("_Response", bound=Message)
 
@@ -44,6 +45,7 @@ class Shop:
         self._channel: grpc.Channel | None = None
         self._stub_of_channel: control_pb2_grpc.ControlServiceStub | None = None
         self._description: control.DescribeResponse | None = None
+        self._issued: dict[str, str] = {}  # whose each credential is
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -82,7 +84,13 @@ class Shop:
         if lifetime is not None:
             self.needs(control.CAPABILITY_CREDENTIAL_LIFETIME)
             request.lifetime.FromTimedelta(lifetime)
-        return self._call(lambda stub: stub.IssueCredential, request).authorization
+        authorization = self._call(lambda stub: stub.IssueCredential, request).authorization
+        self._issued[authorization] = request.principal
+        return authorization
+
+    def holder_of(self, authorization: str) -> str:
+        """The principal that a credential was issued to; empty for one that this shop did not issue."""
+        return self._issued.get(authorization, "")
 
     def offer(
         self,
@@ -307,9 +315,12 @@ class Shop:
         name = request.DESCRIPTOR.name.removesuffix("Request")
         secret = self._target.options.control_secret
         metadata = (("cartsync-control-secret", secret),) if secret else ()
+        path = f"{_SERVICE}/{name}"
         try:
-            return method(stub)(request, timeout=CONTROL_SECONDS, metadata=metadata)
+            answer = method(stub)(request, timeout=CONTROL_SECONDS, metadata=metadata)
         except grpc.RpcError as error:
+            status = Status(error.code().name, error.details() or "")
+            self._history.add_control(name, request, Wire("sent", path, status=status))
             if error.code() is grpc.StatusCode.UNIMPLEMENTED:
                 raise NotTestableError(f"the control service does not implement {name}") from error
             if error.code() is grpc.StatusCode.UNAVAILABLE:
@@ -317,6 +328,8 @@ class Shop:
                     f"the control service at {self._target.control_address} does not answer {name}: {error.details()}"
                 ) from error
             raise ControlFailedError(name, error.code(), error.details() or "") from error
+        self._history.add_control(name, request, Wire("sent", path, answer=answer))
+        return answer
 
     def _stub(self) -> control_pb2_grpc.ControlServiceStub:
         if not self._target.control_address:

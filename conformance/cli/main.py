@@ -10,12 +10,15 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from conformance import SPEC_VERSION
 from conformance.exceptions import UsageError
+
+if TYPE_CHECKING:
+    from conformance.wire import TargetOptions
 
 # A server that is killed is no news here; must be set before grpc is imported.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -72,10 +75,31 @@ def _target_options(command: _Command) -> _Command:
                 help="Starts the server, so that the suite can kill it. {listen}, {control} and {data_dir} are filled "
                 "in; the environment has CARTSYNC_LISTEN, CARTSYNC_CONTROL_LISTEN and CARTSYNC_DATA_DIR.",
             ),
+            click.option(
+                "--fixtures",
+                type=click.Path(dir_okay=False, path_type=Path),
+                default=None,
+                envvar="CARTSYNC_FIXTURES",
+                metavar="FILE",
+                help="Accounts and products of the server's own, for tests without a control service (TOML).",
+            ),
         )
     ):
         command = option(command)
     return command
+
+
+def _target_of(target: str, control: str, control_secret: str, launch: str, fixtures: Path | None) -> TargetOptions:
+    from conformance.fixtures import read_fixtures
+    from conformance.wire import TargetOptions
+
+    return TargetOptions(
+        target=target,
+        control=control,
+        launch=launch,
+        control_secret=control_secret,
+        fixtures=read_fixtures(fixtures, os.environ) if fixtures is not None else None,
+    )
 
 
 @main.command(epilog=_EPILOG)
@@ -109,6 +133,7 @@ def run(
     control: str,
     control_secret: str,
     launch: str,
+    fixtures: Path | None,
     profiles: tuple[str, ...],
     budget: str,
     seed: int | None,
@@ -118,11 +143,10 @@ def run(
 ) -> None:
     """Run the suite against a server and write the report."""
     from conformance.cli.running import run_suite
-    from conformance.wire import TargetOptions
 
     raise SystemExit(
         run_suite(
-            TargetOptions(target=target, control=control, launch=launch, control_secret=control_secret),
+            _target_of(target, control, control_secret, launch, fixtures),
             profiles=profiles,
             budget=budget,
             seed=secrets.randbelow(2**31) if seed is None else seed,
@@ -146,13 +170,33 @@ def run(
     show_default=True,
     help="Where the report of the replay goes.",
 )
-def replay(file: Path, target: str, control: str, control_secret: str, launch: str, report_dir: Path) -> None:
+def replay(
+    file: Path,
+    target: str,
+    control: str,
+    control_secret: str,
+    launch: str,
+    fixtures: Path | None,
+    report_dir: Path,
+) -> None:
     """Run the story of one failure FILE again, against the same server or any other."""
     from conformance.cli.replaying import replay_file
-    from conformance.wire import TargetOptions
 
-    options = TargetOptions(target=target, control=control, launch=launch, control_secret=control_secret)
+    options = _target_of(target, control, control_secret, launch, fixtures)
     raise SystemExit(replay_file(file, options, report_dir))
+
+
+@main.command(
+    epilog="Exit codes: 0 nothing is held against the server, which is no certificate · 1 something is · 2 usage · "
+    "5 no plan could be judged."
+)
+@click.argument("history", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def rejudge(history: Path, form: str) -> None:
+    """Judge the plans of a run's HISTORY (history.jsonl.gz of its report) by this suite, without any server."""
+    from conformance.cli.rejudging import rejudge_history
+
+    raise SystemExit(rejudge_history(history, form))
 
 
 @main.command()

@@ -20,6 +20,7 @@ from cartsync.v1 import address_book_pb2, operation_pb2, payment_methods_pb2, wi
 from cartsync.v1 import service_pb2 as service
 
 from conformance.exceptions import NotTestableError, TargetUnreachableError
+from conformance.fixtures import Role
 from conformance.oracle import translation
 from conformance.oracle.observations import (
     ObservedAddressBook,
@@ -30,8 +31,9 @@ from conformance.oracle.observations import (
     ObservedPaymentMethods,
     ObservedWishlist,
 )
-from conformance.oracle.values import CardDetails, Limits, Offer, Promotion, Submission
+from conformance.oracle.values import CardDetails, Limits, Money, Offer, Promotion, Submission
 from conformance.oracle.world import SOLE, Scope
+from conformance.plans.intents import CARTS, SKUS
 from conformance.plans.stage import ANSWERS_MISSING, ANSWERS_TOO_MANY, GUEST, CallRefusedError, Means, principal_of
 from conformance.wire import Connection, Lane, PendingCall, RpcFailureError, Story
 from conformance.wire.shop import ControlFailedError, Shop
@@ -73,6 +75,8 @@ def means_of(story: Story) -> frozenset[Means]:
     means = {means for means in Means if means in _CAPABILITIES or means in _PROFILES}
     means -= {m for m, capability in _CAPABILITIES.items() if not story.shop.offers_capability(capability)}
     means -= {m for m, profile in _PROFILES.items() if profile not in story.policy.profiles}
+    if not story.has_fresh_account:
+        means -= {Means.WISHLIST, Means.ADDRESS_BOOK, Means.PAYMENT_METHODS, Means.PAYMENT_RATE_LIMIT}
     if story.target.launched:
         means.add(Means.KILL)
         if story.shop.offers_capability(control.CAPABILITY_ABORT):
@@ -107,8 +111,10 @@ class LiveStage:
         return self._means
 
     def own_name(self, name: str) -> str:
-        """A product or cart of this story's own."""
-        return f"{name}-{self._story.tag}"
+        """A product or cart of this story's own, or what the vendor gave for it."""
+        if name in SKUS and (product := self._story.catalogue.stand_in(name, self._story.rng.getrandbits(16))):
+            return product.sku
+        return self._story.venue.cart_id(name) if name in CARTS else f"{name}-{self._story.tag}"
 
     def new_id(self) -> str:
         """A fresh canonical UUID."""
@@ -116,11 +122,15 @@ class LiveStage:
 
     # The shop.
 
-    def put_offer(self, sku: str, offer: Offer) -> None:
-        """Put an offer in force."""
+    def put_offer(self, sku: str, offer: Offer) -> Offer:
+        """Put an offer in force, unless it is the vendor's; the offer that is in force."""
+        if (product := self._story.catalogue.find(sku)) and product.price is not None:
+            listed = product.role is not Role.UNLISTED
+            return Offer(Money(product.currency, product.price), listed, product.available)
         self._story.shop.offer(
             sku, offer.price.minor, currency=offer.price.currency, listed=offer.listed, available=offer.available
         )
+        return offer
 
     def put_promotion(self, code: str, promotion: Promotion | None) -> None:
         """Put a promotion in force, or withdraw it."""

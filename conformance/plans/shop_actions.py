@@ -47,8 +47,7 @@ class ShopActions:
 
     def _offer(self, name: str, offer: Offer) -> None:
         sku = self.stage.own_name(name)
-        self.stage.put_offer(sku, offer)
-        self.judge.offer_put(sku, offer)
+        self.judge.offer_put(sku, self.stage.put_offer(sku, offer))
 
     def set_promotion(self, step: steps.SetPromotion) -> None:
         """A promotion begins, changes, or is withdrawn."""

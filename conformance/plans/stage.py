@@ -90,8 +90,8 @@ class Stage(Protocol):
         """A fresh canonical UUID."""
         ...
 
-    def put_offer(self, sku: str, offer: Offer) -> None:
-        """Put an offer in force."""
+    def put_offer(self, sku: str, offer: Offer) -> Offer:
+        """Put an offer in force, where offers can be arranged; the offer that is in force."""
         ...
 
     def put_promotion(self, code: str, promotion: Promotion | None) -> None:

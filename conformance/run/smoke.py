@@ -7,29 +7,34 @@ from dataclasses import dataclass
 
 import grpc
 from cartsync.conformance.v1 import control_pb2
+from cartsync.v1 import outcome_pb2, reason_pb2
 
 from conformance.exceptions import NotTestableError, TargetUnreachableError, ViolationError
 from conformance.wire import RpcFailureError, Story, Target
 from conformance.wire.shop import ControlFailedError
+from conformance.wire.wording import described
 
 
 @dataclass(frozen=True, slots=True)
 class Introduction:
     """What a server says of itself: through its control service, and in its policy."""
 
-    description: control_pb2.DescribeResponse
+    description: control_pb2.DescribeResponse | None  # None without a control service
     profiles: tuple[str, ...] | None  # None when it did not say
 
 
 def smoke(target: Target) -> Introduction | None:
     """See that the service is there, and that one add is answered; returns what the server says of itself.
 
-    Raises TargetUnreachableError with a sentence on what to look at. Without a control service only the presence
-    of the cart service is seen to, and None is returned.
+    Raises TargetUnreachableError with a sentence on what to look at. Without a control service
+    and without fixtures only the presence of the cart service is seen to, and None is returned.
     """
     story = Story(target, random.Random(0), name="smoke")  # noqa: S311 - names for a test, no secrets
     try:
         _find_service(story)
+        if target.accounts is not None:
+            _answer_one_add(story)
+            return Introduction(None, _listed_profiles(story))
         if not target.control_address:
             return None
         description = _find_control(story)
@@ -78,13 +83,27 @@ def _find_control(story: Story) -> control_pb2.DescribeResponse:
 def _answer_one_add(story: Story) -> None:
     try:
         phone = story.device()
-        phone.submit(phone.add(story.sku()))
+        answer = phone.submit(phone.add(story.sku()))
+        if story.target.accounts is not None:
+            _see_that_it_fits(story, answer.only.outcome)
     except NotTestableError:
         return  # a server without offers is judged by what it has
     except RpcFailureError as failure:
         raise TargetUnreachableError(
-            f"the server at {story.target.address} is up, but a first add by a principal of its own control service "
-            f"ends with {failure}"
+            f"the server at {story.target.address} is up, but a first add by {_whom(story)} ends with {failure}"
         ) from failure
     except ViolationError:
         return  # answered, if wrongly: that is for the checks to judge
+
+
+def _see_that_it_fits(story: Story, outcome: outcome_pb2.Outcome) -> None:
+    """A fixtures file that is out of date would be taken for violations, everywhere."""
+    if outcome.state != reason_pb2.OUTCOME_STATE_APPLIED or outcome.adjustments:
+        raise TargetUnreachableError(
+            f"the fixtures file does not fit the server at {story.target.address}: a first add of its first product "
+            f"was answered {described(outcome)}; are sku, price and currency those of today?"
+        )
+
+
+def _whom(story: Story) -> str:
+    return "an account of the fixtures file" if story.target.accounts else "a principal of its own control service"

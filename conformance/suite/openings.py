@@ -8,7 +8,7 @@ from conformance.wire import Device, Story
 
 
 def put_in_cart(
-    story: Story, device: Device, sku: str, quantity: int = 1, *, price: int = 100, currency: str = "GBP"
+    story: Story, device: Device, sku: str, quantity: int = 1, *, price: int | None = None, currency: str | None = None
 ) -> tuple[operation_pb2.CartOperation, outcome_pb2.Outcome]:
     """Add to the device's cart and return the operation with its outcome; a refusal counts against cart/add-adds."""
     operation = device.add(sku, quantity, price=price, currency=currency)

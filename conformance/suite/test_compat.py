@@ -16,7 +16,7 @@ def test_a_submission_with_unknown_fields_is_decided(story: Story) -> None:
     """Submits an add that has fields of a newer edition at every depth."""
     tea = story.sku()
     phone = story.device()
-    operation = phone.add(tea, 2, max_price=200)
+    operation = phone.add(tea, 2, headroom=100)
     operation.session_context.locale = "en-GB"
     operation.enqueue_time.seconds = 1_700_000_000
     answer = answer_of(phone.connection.submit(from_the_future(phone.request(operation))))

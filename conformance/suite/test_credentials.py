@@ -187,7 +187,7 @@ def _asked(
 ) -> list[str]:
     """What a principal is answered about these names, without the names and the times."""
     connection = device.connection
-    twin = Device("twin", connection, device.principal, cart_id, device.rng, queue_id=queue_id)
+    twin = Device("twin", connection, device.principal, cart_id, device.rng, queue_id=queue_id, venue=device.venue)
     answers: list[Message] = [
         connection.get_cart(service_pb2.GetCartRequest(cart_id=cart_id, queue_id=queue_id)),
         connection.lookup(service_pb2.LookupOutcomesRequest(queue_id=queue_id, first_sequence=1, last_sequence=3)),

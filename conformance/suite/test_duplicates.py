@@ -151,7 +151,7 @@ def test_the_recorded_key_with_another_payload_is_a_conflict(story: Story, chang
     """Sends a decided operation again with one field of its payload changed; the record stays what it was."""
     tea = story.sku()
     phone = story.device()
-    operation = phone.add(tea, 2, max_price=100)
+    operation = phone.add(tea, 2, headroom=0)
     first = story.expect_applied(phone.submit(operation).only, slug="cart/add-adds")
     changed = edited(operation)
     change(changed)
@@ -243,7 +243,7 @@ def test_order_and_repetition_of_features_carry_no_meaning(story: Story) -> None
 def test_the_encoding_carries_no_meaning(story: Story) -> None:
     """Sends the same operation encoded with its fields in descending order."""
     phone = story.device()
-    operation = phone.add(story.sku(), 2, max_price=500)
+    operation = phone.add(story.sku(), 2, headroom=400)
     first = story.expect_applied(phone.submit(operation).only, slug="cart/add-adds")
     answer = answer_of(phone.connection.submit_encoded(_encoded_backwards(phone.request(operation))))
     story.expect_replayed(answer.only, first)

@@ -200,7 +200,7 @@ def test_the_guest_decides_nothing_new(story: Story) -> None:
         story.expect_refused(result, R.REASON_PRINCIPAL_CLAIMED)
     discard = guest.discard_of(guest.add(tea))
     story.expect_applied(guest.submit(discard).only, changed=False, slug="claim/guest-closed")
-    fresh = Device("new queue", guest.connection, guest.principal, "main", story.rng)
+    fresh = Device("new queue", guest.connection, guest.principal, "main", story.rng, venue=story.venue)
     story.expect_refused(fresh.submit(fresh.add(tea)).only, R.REASON_PRINCIPAL_CLAIMED)
     cart = guest.cart()
     story.expect(cart.state == cart_pb2.CART_STATE_CLOSED, "a claimed cart is shown open", observed=cart)
@@ -398,7 +398,9 @@ def test_an_account_reaches_nothing_of_a_guest_by_its_names(story: Story) -> Non
     tea = story.sku()
     guest, phone = story.guest(cart_id="shared"), story.device(cart_id="shared")
     put_in_cart(story, guest, tea, 2)
-    twin = Device("twin", phone.connection, phone.principal, "shared", story.rng, queue_id=guest.queue_id)
+    twin = Device(
+        "twin", phone.connection, phone.principal, "shared", story.rng, queue_id=guest.queue_id, venue=story.venue
+    )
     story.expect_applied(twin.submit(twin.add(tea, 5)).only)
     story.expect_lines(guest.cart(), {tea: 2})
     story.expect_lines(phone.cart(), {tea: 5})

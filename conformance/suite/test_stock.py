@@ -99,7 +99,7 @@ def test_nothing_is_added_of_a_product_unknown_to_the_catalogue(story: Story) ->
     tea = story.sku("tea")
     phone = story.device()
     put_in_cart(story, phone, tea, 2)
-    for unknown in (f"unknown-{story.tag}", tea.upper(), tea + "s", tea[:-1]):
+    for unknown in {f"unknown-{story.tag}", tea.swapcase(), tea + "s", tea[:-1]} - {tea}:
         for build in RAISES.values():
             story.expect_refused(phone.submit(build(phone, unknown, 5, EXACT)).only, reason_pb2.REASON_SKU_UNKNOWN)
     story.expect_lines(phone.cart(), {tea: 2})

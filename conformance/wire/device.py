@@ -25,6 +25,7 @@ from google.protobuf.duration_pb2 import Duration
 from conformance.exceptions import ViolationError
 from conformance.wire.connection import CALL_SECONDS, Connection, PendingCall, Stream, Watch
 from conformance.wire.enqueueing import CLAMP, EXACT, Enqueueing
+from conformance.wire.venue import ANY_VENUE, Venue
 
 __all__ = ["CLAMP", "EXACT", "Answer", "Device", "answer_of", "attempts_of"]
 
@@ -73,9 +74,10 @@ class Device(Enqueueing):
         *,
         queue_id: str | None = None,
         log: Sequence[operation_pb2.CartOperation] = (),
+        venue: Venue = ANY_VENUE,
     ) -> None:
         self.name = name
-        super().__init__(cart_id, rng, log)
+        super().__init__(cart_id, rng, log, venue)
         self.connection = connection
         self.principal = principal  # what the server calls the principal
         self.store_id = ""
@@ -100,11 +102,20 @@ class Device(Enqueueing):
             self.rng,
             queue_id=self.queue_id,
             log=[_clone(operation) for operation in self.log],
+            venue=self.venue,
         )
 
     def over(self, connection: Connection) -> Device:
         """This very queue, log included, over another connection."""
-        twin = Device(self.name, connection, self.principal, self.cart_id, self.rng, queue_id=self.queue_id)
+        twin = Device(
+            self.name,
+            connection,
+            self.principal,
+            self.cart_id,
+            self.rng,
+            queue_id=self.queue_id,
+            venue=self.venue,
+        )
         twin.log, twin.store_id = self.log, self.store_id
         return twin
 
@@ -179,7 +190,7 @@ class Device(Enqueueing):
         return self.connection.get_cart(
             service_pb2.GetCartRequest(
                 store_id=self.store_id,
-                cart_id=cart_id or self.cart_id,
+                cart_id=self.cart_named(cart_id),
                 queue_id=self.queue_id if with_queue else "",
             ),
             seconds,
@@ -190,7 +201,7 @@ class Device(Enqueueing):
         return self.connection.watch(
             service_pb2.WatchCartRequest(
                 store_id=self.store_id,
-                cart_id=cart_id or self.cart_id,
+                cart_id=self.cart_named(cart_id),
                 queue_id=self.queue_id if with_queue else "",
             ),
             seconds,

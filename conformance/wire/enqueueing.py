@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from cartsync.v1 import address_pb2, money_pb2, operation_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
 
+from conformance.wire.venue import ANY_VENUE, Venue
+
 EXACT = operation_pb2.QUANTITY_POLICY_EXACT
 CLAMP = operation_pb2.QUANTITY_POLICY_CLAMP
 
@@ -16,8 +18,15 @@ CLAMP = operation_pb2.QUANTITY_POLICY_CLAMP
 class Enqueueing:
     """The durable log of a queue: sequences without gaps, keys of its own, each linked to the one before."""
 
-    def __init__(self, cart_id: str, rng: random.Random, log: Sequence[operation_pb2.CartOperation] = ()) -> None:
-        self.cart_id = cart_id
+    def __init__(
+        self,
+        cart_id: str,
+        rng: random.Random,
+        log: Sequence[operation_pb2.CartOperation] = (),
+        venue: Venue = ANY_VENUE,
+    ) -> None:
+        self.venue = venue
+        self.cart_id = venue.cart_id(cart_id)
         self.log = list(log)
         self.rng = rng
 
@@ -33,6 +42,10 @@ class Enqueueing:
         self.log.append(operation)
         return operation
 
+    def cart_named(self, name: str | None) -> str:
+        """The id of a cart that a check names; None is the device's own."""
+        return self.cart_id if name is None else self.venue.cart_id(name)
+
     # Lines of a cart.
 
     def add(
@@ -40,19 +53,28 @@ class Enqueueing:
         sku: str,
         quantity: int = 1,
         *,
-        price: int = 100,
-        currency: str = "GBP",
+        price: int | None = None,
+        currency: str | None = None,
         max_price: int | None = None,
+        headroom: int | None = None,
         policy: operation_pb2.QuantityPolicy.ValueType = EXACT,
         cart_id: str | None = None,
     ) -> operation_pb2.CartOperation:
-        """AddItem; prices in minor units."""
+        """AddItem; prices in minor units. The price seen is what a product costs that nobody gave a price.
+
+        The highest price agreed to is `max_price`, or `headroom` more than the price seen.
+        """
+        usual = self.venue.price_seen(sku)
+        currency = currency or usual.currency
+        seen = usual.minor if price is None else price
+        if headroom is not None:
+            max_price = seen + headroom
         limit = None if max_price is None else money_pb2.Money(currency_code=currency, minor_units=max_price)
         intent = operation_pb2.AddItem(
-            cart_id=cart_id or self.cart_id,
+            cart_id=self.cart_named(cart_id),
             sku=sku,
             quantity=quantity,
-            observed_unit_price=money_pb2.Money(currency_code=currency, minor_units=price),
+            observed_unit_price=money_pb2.Money(currency_code=currency, minor_units=seen),
             max_unit_price=limit,
             quantity_policy=policy,
         )
@@ -69,7 +91,7 @@ class Enqueueing:
     ) -> operation_pb2.CartOperation:
         """AdjustQuantity."""
         intent = operation_pb2.AdjustQuantity(
-            cart_id=cart_id or self.cart_id,
+            cart_id=self.cart_named(cart_id),
             sku=sku,
             delta=delta,
             quantity_policy=policy,
@@ -88,7 +110,7 @@ class Enqueueing:
     ) -> operation_pb2.CartOperation:
         """SetQuantity."""
         intent = operation_pb2.SetQuantity(
-            cart_id=cart_id or self.cart_id,
+            cart_id=self.cart_named(cart_id),
             sku=sku,
             quantity=quantity,
             quantity_policy=policy,
@@ -98,19 +120,19 @@ class Enqueueing:
 
     def remove(self, sku: str, *, guard: int | None = None, cart_id: str | None = None) -> operation_pb2.CartOperation:
         """RemoveItem."""
-        intent = operation_pb2.RemoveItem(cart_id=cart_id or self.cart_id, sku=sku, unless_changed_since=guard)
+        intent = operation_pb2.RemoveItem(cart_id=self.cart_named(cart_id), sku=sku, unless_changed_since=guard)
         return self.enqueue(operation_pb2.CartOperation(remove_item=intent))
 
     # Coupons.
 
     def apply_coupon(self, code: str, *, cart_id: str | None = None) -> operation_pb2.CartOperation:
         """ApplyCoupon."""
-        intent = operation_pb2.ApplyCoupon(cart_id=cart_id or self.cart_id, coupon_code=code)
+        intent = operation_pb2.ApplyCoupon(cart_id=self.cart_named(cart_id), coupon_code=code)
         return self.enqueue(operation_pb2.CartOperation(apply_coupon=intent))
 
     def remove_coupon(self, code: str, *, cart_id: str | None = None) -> operation_pb2.CartOperation:
         """RemoveCoupon."""
-        intent = operation_pb2.RemoveCoupon(cart_id=cart_id or self.cart_id, coupon_code=code)
+        intent = operation_pb2.RemoveCoupon(cart_id=self.cart_named(cart_id), coupon_code=code)
         return self.enqueue(operation_pb2.CartOperation(remove_coupon=intent))
 
     # Wishlist.
@@ -168,6 +190,6 @@ class Enqueueing:
     ) -> operation_pb2.CartOperation:
         """ClaimGuestCart."""
         intent = operation_pb2.ClaimGuestCart(
-            claim_token=claim_token, guest_cart_id=guest_cart_id, cart_id=cart_id or self.cart_id
+            claim_token=claim_token, guest_cart_id=self.cart_named(guest_cart_id), cart_id=self.cart_named(cart_id)
         )
         return self.enqueue(operation_pb2.CartOperation(claim_guest_cart=intent))

@@ -7,15 +7,21 @@ import secrets
 from collections.abc import Callable
 
 import grpc
+from cartsync.conformance.v1 import control_pb2
 from cartsync.v1 import cart_pb2, outcome_pb2, policy_pb2, reason_pb2, service_pb2
 
 from conformance.exceptions import NotTestableError, ViolationError
+from conformance.fixtures import ANY_PRICE, CartPolicy, CartsAsNamed, Catalogue, FixtureCatalogue
 from conformance.wire.connection import Connection, RpcFailureError
 from conformance.wire.device import Device
 from conformance.wire.history import History, Lane
 from conformance.wire.shop import Shop
 from conformance.wire.target import Target
+from conformance.wire.vendor_shop import ControlledCatalogue, VendorShop
+from conformance.wire.venue import Venue
 from conformance.wire.wording import described
+
+_SWEEP = 100  # operations in one submission: every server takes so many
 
 
 class Story:
@@ -28,7 +34,11 @@ class Story:
         self.operation_count = 0  # outcomes judged
         self.tag = secrets.token_hex(5)  # never from the seed: a running server may remember an earlier run
         self.principal_name = f"{name[:40]}-{self.tag}"
-        self.shop = Shop(target, self.principal_name, self.history)
+        self.shop = self._shop_of(self.principal_name)
+        self.catalogue = self._catalogue()
+        carts = self.shop.carts(self.tag) if isinstance(self.shop, VendorShop) else CartsAsNamed()
+        self.venue = Venue(carts, self.catalogue)
+        self._emptied = not self.shares_carts
         self._connections: list[Connection] = []
         self._shops: list[Shop] = []
         self._policies: dict[str, service_pb2.GetSyncPolicyResponse] = {}
@@ -43,17 +53,15 @@ class Story:
 
     # The cast.
 
-    def sku(self, name: str = "tea", price: int = 100, *, available: int | None = None, listed: bool = True) -> str:
-        """A product of this attempt's own, put on offer."""
-        sku = f"{name}-{self.tag}"
-        self.shop.offer(sku, price, available=available, listed=listed)
-        return sku
+    def sku(
+        self, name: str = "tea", price: int | None = None, *, available: int | None = None, listed: bool = True
+    ) -> str:
+        """A product on offer, of this attempt's own where that can be arranged; a price of None leaves that open."""
+        return self.catalogue.product(name, price, available, listed=listed)
 
     def connect(self, actor: str = "phone", principal: str | None = None) -> Connection:
         """A new connection of the attempt's principal, or of another one made for it."""
-        connection = Connection(self.target, self.shop.credential(principal), self.history, actor)
-        self._connections.append(connection)
-        return connection
+        return self.connect_with(self.shop.credential(principal), actor)
 
     def connect_with(
         self, authorization: str, actor: str = "stranger", *, also: str = "", reads_ahead: bool = True
@@ -62,7 +70,15 @@ class Story:
 
         One that does not read ahead takes in 64 KiB that nobody has read, and then holds the server back.
         """
-        connection = Connection(self.target, authorization, self.history, actor, also=also, reads_ahead=reads_ahead)
+        connection = Connection(
+            self.target,
+            authorization,
+            self.history,
+            actor,
+            also=also,
+            reads_ahead=reads_ahead,
+            credential=self.shop.holder_of(authorization),
+        )
         self._connections.append(connection)
         return connection
 
@@ -71,18 +87,22 @@ class Story:
         principal = f"{name}-{self.tag}"
         connection = self.connect_with(self.shop.credential(principal, guest=True), name)
         self._policies[principal] = connection.policy()
-        return Device(name, connection, self._policies[principal].principal, cart_id, self.rng)
+        return Device(name, connection, self._policies[principal].principal, cart_id, self.rng, venue=self.venue)
 
     def shop_of(self, principal: str) -> Shop:
         """The control service for another principal of this attempt, by the name the suite gave it."""
-        shop = Shop(self.target, principal, self.history)
+        shop = self._shop_of(principal)
         self._shops.append(shop)
         return shop
 
     def device(self, name: str = "phone", *, cart_id: str = "main", principal: str | None = None) -> Device:
         """A new device with a queue of its own."""
         connection = self.connect(name, principal)
-        return Device(name, connection, self.contract(principal).principal, cart_id, self.rng)
+        device = Device(name, connection, self.contract(principal).principal, cart_id, self.rng, venue=self.venue)
+        if not self._emptied and principal in (None, self.principal_name):
+            self._emptied = True
+            self._empty_cart(device)
+        return device
 
     def contract(self, principal: str | None = None) -> service_pb2.GetSyncPolicyResponse:
         """What GetSyncPolicy answers a principal; asked once an attempt."""
@@ -96,6 +116,39 @@ class Story:
     def policy(self) -> policy_pb2.SyncPolicy:
         """The server's policy."""
         return self.contract().policy
+
+    # What the vendor gave, in a black-box test.
+
+    @property
+    def shares_carts(self) -> bool:
+        """Whether an account's one cart is used by one attempt after the other, and so must be emptied first."""
+        shop = self.shop
+        if not isinstance(shop, VendorShop):
+            return False
+        return shop.fixtures.cart_policy is CartPolicy.ONE_PER_ACCOUNT and not shop.fixtures.fresh_accounts
+
+    @property
+    def has_fresh_account(self) -> bool:
+        """Whether nobody used the attempt's account before: its wishlist, addresses and the like are empty."""
+        return not isinstance(self.shop, VendorShop) or self.shop.fixtures.fresh_accounts
+
+    def _shop_of(self, principal: str) -> Shop:
+        if self.target.accounts is None:
+            return Shop(self.target, principal, self.history)
+        return VendorShop(self.target, self.target.accounts, principal, self.history)
+
+    def _catalogue(self) -> Catalogue:
+        fixtures = self.target.options.fixtures
+        if fixtures is not None and not self.shop.offers_capability(control_pb2.CAPABILITY_OFFERS):
+            return FixtureCatalogue(fixtures)
+        return ControlledCatalogue(self.shop, self.tag, ANY_PRICE)
+
+    def _empty_cart(self, device: Device) -> None:
+        """Empty the account's one cart as a shopper would; the device's own queue takes no part in it."""
+        sweeper = Device("sweeper", device.connection, device.principal, device.cart_id, self.rng, venue=self.venue)
+        lines = [line.sku for line in sweeper.cart().lines]
+        for begin in range(0, len(lines), _SWEEP):
+            sweeper.submit(*(sweeper.remove(sku) for sku in lines[begin : begin + _SWEEP]))
 
     # Trouble.
 

@@ -20,6 +20,7 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from conformance.exceptions import NotTestableError, TargetUnreachableError, UsageError
+from conformance.fixtures import Accounts, Fixtures
 
 START_SECONDS = 30.0  # a launched server has this long to become healthy
 REACH_SECONDS = 8.0  # a running server has this long to answer the first health check
@@ -45,6 +46,7 @@ class TargetOptions:
     control: str = ""  # HOST:PORT of the control listener
     launch: str = ""  # command line with {listen}, {control}, {data_dir}
     control_secret: str = field(default="", repr=False)
+    fixtures: Fixtures | None = None  # the vendor's own accounts and products
 
     def __post_init__(self) -> None:
         """Raise UsageError when there is nothing to test, or an address that is none."""
@@ -54,6 +56,11 @@ class TargetOptions:
             _, _, port = address.rpartition(":")
             if address and not (":" in address and port.isdigit() and 0 < int(port) < 65536):
                 raise UsageError(f"{name} {address!r} is no HOST:PORT; for example {name} 127.0.0.1:7443")
+
+    @property
+    def launches_control(self) -> bool:
+        """Whether the launched server has a control service: with fixtures only if its command asks for the address."""
+        return bool(self.launch) and (self.fixtures is None or "{control}" in self.launch)
 
 
 _NO_READING_AHEAD = (("grpc.http2.bdp_probe", 0), ("grpc.http2.lookahead_bytes", 65_535))
@@ -65,7 +72,9 @@ class Target:
     def __init__(self, options: TargetOptions) -> None:
         self.options = options
         self.address = options.target or f"127.0.0.1:{_free_port()}"
-        self.control_address = options.control or (f"127.0.0.1:{_free_port()}" if options.launch else "")
+        self.control_address = options.control or (f"127.0.0.1:{_free_port()}" if options.launches_control else "")
+        fixtures = None if self.control_address else options.fixtures
+        self.accounts = Accounts(fixtures) if fixtures is not None else None  # the vendor's, in a black-box test
         self.crash_count = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None

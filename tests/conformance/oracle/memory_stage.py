@@ -51,8 +51,9 @@ class MemoryStage:
     def new_id(self) -> str:
         return str(uuid.UUID(int=self._rng.getrandbits(128), version=4))
 
-    def put_offer(self, sku: str, offer: Offer) -> None:
+    def put_offer(self, sku: str, offer: Offer) -> Offer:
         self._server.around.offers[sku] = offer
+        return offer
 
     def put_promotion(self, code: str, promotion: Promotion | None) -> None:
         self._server.around.promotions.pop(code, None)

@@ -401,8 +401,9 @@ class ToyStage:
 
     # The shop.
 
-    def put_offer(self, sku: str, offer: Offer) -> None:
+    def put_offer(self, sku: str, offer: Offer) -> Offer:
         self.server.offers[sku] = offer
+        return offer
 
     def close_cart(self, cart_id: str) -> bool:
         cart = self.server.tables.carts.get(cart_id)

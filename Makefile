@@ -19,6 +19,10 @@ help: ## Show the targets
 certify: $(STUBS) ## Start the reference server and certify it; ARGS="--seed 7" and the like are passed on
 	$(BIN)/cartsync-conformance run --launch "$(BIN)/cartsync-server serve" $(ARGS)
 
+.PHONY: adapters
+adapters: $(STUBS) ## Install two real shops, start them behind thin adapters and judge them; ARGS="vendure" for one (minutes)
+	$(BIN)/python examples/adapters/judge.py $(ARGS)
+
 .PHONY: test
 test: lint docs-check ## Lint, type-check, look for stale files, run every test
 	$(BIN)/pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder  # the long files are not the last

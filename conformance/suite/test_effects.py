@@ -345,6 +345,21 @@ def test_a_burst_of_several_queues_loses_no_change(story: Story) -> None:
     expect_ledger_adds_up(story, devices[0])
 
 
+@requirement("effects/concurrent-queues")
+@pytest.mark.parametrize("count", [2, 4], ids=["two devices", "four devices"])
+def test_adds_that_several_devices_send_at_once_all_count(story: Story, count: int) -> None:
+    """Lets devices add one each at the same time, nothing sent twice, and adds up, eight times over."""
+    tea = story.sku()
+    devices = [story.device(f"device {number}") for number in range(count)]
+    put_in_cart(story, devices[0], tea, 1)
+    held_now = 1
+    for _ in range(8):
+        for pending in [device.submit_later(device.add(tea, 1)) for device in devices]:
+            story.expect_applied(answer(pending).only)
+            held_now += 1
+        story.expect_lines(devices[0].cart(), {tea: held_now})
+
+
 def _move(outcome: outcome_pb2.Outcome) -> tuple[int, int]:
     return outcome.line_change.quantity_before, outcome.line_change.quantity_after
 

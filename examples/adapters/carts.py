@@ -6,6 +6,8 @@ the client gets. So there are no records to replay, no watermark that outlives i
 implements `Shop`; the two together stay within 200 lines.
 """
 
+# ruff: noqa: N802, ARG002, D102 - the generated base class names them; what a shop does is said at `Shop`
+
 from __future__ import annotations
 
 import json
@@ -44,7 +46,7 @@ class SignedOutError(Exception):
 
 
 class Shop(Protocol):
-    """What a shop's API can do for the account that a token names. Quantities by SKU; the cart comes back from writes."""
+    """What a shop's API does for the account of a token. Writes return the cart after; `add` how many went in."""
 
     name: str
     version: str
@@ -52,7 +54,7 @@ class Shop(Protocol):
 
     def account(self, token: str) -> str: ...
     def cart(self, token: str) -> dict[str, Line]: ...
-    def add(self, token: str, sku: str, quantity: int) -> dict[str, Line]: ...
+    def add(self, token: str, sku: str, quantity: int) -> tuple[int, dict[str, Line]]: ...
     def set(self, token: str, line: Line, quantity: int) -> dict[str, Line]: ...
     def remove(self, token: str, line: Line) -> dict[str, Line]: ...
 
@@ -86,9 +88,7 @@ class StatelessCarts(service_pb2_grpc.CartSyncServiceServicer):
             server_name=f"{self._shop.name} behind a stateless adapter", server_version=self._shop.version,
         )  # fmt: skip
 
-    def SubmitOperations(
-        self, request: service_pb2.SubmitOperationsRequest, context: grpc.ServicerContext
-    ) -> service_pb2.SubmitOperationsResponse:
+    def SubmitOperations(self, request: Any, context: grpc.ServicerContext) -> service_pb2.SubmitOperationsResponse:
         """Do what each operation says, one after the other, as if it had never come before."""
         token, _ = self._signed_in(context)
         response = service_pb2.SubmitOperationsResponse(store_id=self._shop.name)
@@ -101,10 +101,10 @@ class StatelessCarts(service_pb2_grpc.CartSyncServiceServicer):
                 self._apply(token, operation, outcome)
                 outcome.state = reason_pb2.OUTCOME_STATE_APPLIED
             except RefusedError as refused:
-                policy = reason_pb2.Reason.DESCRIPTOR.values_by_number[refused.reason].GetOptions()
-                outcome.state = policy.Extensions[reason_pb2.reason_policy].state
+                options = reason_pb2.Reason.DESCRIPTOR.values_by_number[refused.reason].GetOptions()
+                policy = options.Extensions[reason_pb2.reason_policy]
+                outcome.state, outcome.refusal.disposition = policy.state, policy.disposition
                 outcome.refusal.reason, outcome.refusal.message = refused.reason, str(refused)
-                outcome.refusal.disposition = policy.Extensions[reason_pb2.reason_policy].disposition
                 if refused.reason == reason_pb2.REASON_INSUFFICIENT_INVENTORY:
                     outcome.refusal.available_quantity = refused.available
                 if refused.reason == reason_pb2.REASON_INTERNAL:
@@ -122,30 +122,36 @@ class StatelessCarts(service_pb2_grpc.CartSyncServiceServicer):
         change, shop = outcome.line_change, self._shop
         change.sku = intent.sku
         if kind == "add_item":
-            added = shop.add(token, intent.sku, intent.quantity)
-            change.quantity_after = added[intent.sku].quantity
-            change.quantity_before = change.quantity_after - intent.quantity
+            granted, after = shop.add(token, intent.sku, intent.quantity)
+            change.quantity_after = after[intent.sku].quantity if intent.sku in after else 0
+            change.quantity_before = change.quantity_after - granted
+            wish = change.quantity_before + intent.quantity
         else:
             line = shop.cart(token).get(intent.sku)
             had = line.quantity if line else 0
-            wanted = {"adjust_quantity": lambda: max(0, had + intent.delta), "set_quantity": lambda: intent.quantity}
-            quantity = wanted.get(kind, lambda: 0)()
+            wish = max(0, had + intent.delta) if kind == "adjust_quantity" else getattr(intent, "quantity", 0)
             if line is None:
-                after = shop.add(token, intent.sku, quantity) if quantity else {}
+                after = shop.add(token, intent.sku, wish)[1] if wish else {}
             else:
-                after = shop.set(token, line, quantity) if quantity else shop.remove(token, line)
+                after = shop.set(token, line, wish) if wish else shop.remove(token, line)
             change.quantity_before = had
             change.quantity_after = after[intent.sku].quantity if intent.sku in after else 0
         outcome.changed = change.quantity_before != change.quantity_after
+        if change.quantity_after < wish:
+            clamped = outcome.adjustments.add().quantity_clamped
+            clamped.requested_quantity, clamped.granted_quantity = wish, change.quantity_after
 
-    def GetCart(self, request: service_pb2.GetCartRequest, context: grpc.ServicerContext) -> service_pb2.GetCartResponse:
+    def GetCart(self, request: Any, context: grpc.ServicerContext) -> service_pb2.GetCartResponse:
         """The account's basket, at the shop's prices."""
         token, _ = self._signed_in(context)
         cart = cart_pb2.Cart(cart_id=request.cart_id, state=cart_pb2.CART_STATE_OPEN)
         cart.price_time.GetCurrentTime()
         for sku, held in sorted(self._shop.cart(token).items()):
             line = cart.lines.add(sku=sku, quantity=held.quantity, availability=cart_pb2.LINE_AVAILABILITY_AVAILABLE)
-            for money, amount in ((line.unit_price, held.unit_price), (line.line_total, held.quantity * held.unit_price)):
+            for money, amount in (
+                (line.unit_price, held.unit_price),
+                (line.line_total, held.quantity * held.unit_price),
+            ):
                 money.currency_code, money.minor_units = held.currency, amount
             cart.subtotal.currency_code = cart.total.currency_code = held.currency
             cart.subtotal.minor_units += line.line_total.minor_units
@@ -153,9 +159,13 @@ class StatelessCarts(service_pb2_grpc.CartSyncServiceServicer):
         queue = service_pb2.QueueState(queue_id=request.queue_id) if request.queue_id else None
         return service_pb2.GetCartResponse(store_id=self._shop.name, cart=cart, queue=queue)
 
-    def LookupOutcomes(
-        self, request: service_pb2.LookupOutcomesRequest, context: grpc.ServicerContext
-    ) -> service_pb2.LookupOutcomesResponse:
+    def Sync(self, request_iterator: Any, context: grpc.ServicerContext) -> Any:
+        """Not offered."""
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "a shop's API does not stream")
+
+    WatchCart = Sync
+
+    def LookupOutcomes(self, request: Any, context: grpc.ServicerContext) -> service_pb2.LookupOutcomesResponse:
         """Nothing was recorded, so nothing is known."""
         self._signed_in(context)
         response = service_pb2.LookupOutcomesResponse(store_id=self._shop.name)

@@ -3,6 +3,8 @@
 Accounts and products are made through the shop's ordinary APIs; nothing here touches a basket.
 """
 
+# ruff: noqa: N802, ARG002, D102 - the generated base class names them; what a shop does is said at `Administration`
+
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +17,7 @@ from examples.adapters.carts import call
 
 
 class Administration(Protocol):
-    """What the suite needs arranged in a shop."""
+    """What the suite needs arranged in a shop: an account and a token of it; a product, made or changed."""
 
     name: str
     version: str
@@ -134,7 +136,11 @@ class VendureAdministration:
             return
         made = self._ask("mutation($i: CreateProductInput!) { createProduct(input: $i) { id } }",
                          i={"enabled": True, "translations": named})  # fmt: skip
-        one = {**fields, "productId": made["createProduct"]["id"], "translations": [{"languageCode": "en", "name": sku}]}
+        one = {
+            **fields,
+            "productId": made["createProduct"]["id"],
+            "translations": [{"languageCode": "en", "name": sku}],
+        }
         one.pop("enabled")
         variants = self._ask("mutation($i: [CreateProductVariantInput!]!) { createProductVariants(input: $i) { id } }",
                              i=[one])["createProductVariants"]  # fmt: skip

@@ -1,5 +1,7 @@
 """django-oscar's basket through django-oscar-api, one REST call for each thing a shopper does."""
 
+# ruff: noqa: D102 - what a shop does is said at `Shop`
+
 from __future__ import annotations
 
 import re
@@ -26,9 +28,9 @@ class DjangoOscar:
         basket = self._call("GET", f"{self.api}/basket/", token)
         return {self._sku(line["product"]): _line(line) for line in self._call("GET", basket["lines"], token)}
 
-    def add(self, token: str, sku: str, quantity: int) -> dict[str, Line]:
+    def add(self, token: str, sku: str, quantity: int) -> tuple[int, dict[str, Line]]:
         self._call("POST", f"{self.api}/basket/add-product/", token, {"url": self._url(sku), "quantity": quantity})
-        return self.cart(token)
+        return quantity, self.cart(token)
 
     def set(self, token: str, line: Line, quantity: int) -> dict[str, Line]:
         self._call("PATCH", line.handle, token, {"quantity": quantity})
@@ -40,7 +42,9 @@ class DjangoOscar:
 
     def _call(self, method: str, url: str, token: str, body: Any = None) -> Any:
         status, answer, _ = call(method, url, body, {"Authorization": f"Token {token}"} if token else {})
-        if status in (401, 403) or (method == "GET" and status == 200 and url.endswith("/basket/") and not answer["owner"]):
+        if status in (401, 403) or (
+            method == "GET" and status == 200 and url.endswith("/basket/") and not answer["owner"]
+        ):
             raise SignedOutError
         if status >= 500:
             raise RefusedError(reason_pb2.REASON_INTERNAL, f"the shop failed with {status}")

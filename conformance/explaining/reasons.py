@@ -27,7 +27,7 @@ def reason_for(slug: str) -> str:
     return _reasons().get(slug, "")
 
 
-def in_short(reason: str, length: int = 200) -> str:
+def in_short(reason: str, length: int = 260) -> str:
     """The first sentences of a reason, as many as fit into so many characters, and one at least."""
     kept = ""
     for sentence in _SENTENCE.split(reason):

@@ -47,10 +47,10 @@ def execute(plan: Plan, stage: Stage) -> Judge:
 class Play:
     """One execution of one plan."""
 
-    def __init__(self, plan: Plan, stage: Stage) -> None:
+    def __init__(self, plan: Plan, stage: Stage, judge_kind: type[Judge] = Judge) -> None:
         self.stage = stage
         self.lookout = Lookout()
-        self.judge = Judge(stage.limits, self.lookout.judged)
+        self.judge = judge_kind(stage.limits, self.lookout.judged)
         self.devices: dict[str, Device] = {}
         self._plan = plan
         self.shop = ShopActions(stage, self.judge, plan.products)

@@ -14,11 +14,11 @@ from cartsync.conformance.v1 import control_pb2, report_pb2
 from conformance import SPEC_VERSION
 from conformance.explaining.reasons import reason_for
 from conformance.explaining.transcript import transcript
+from conformance.redaction import redacted_event, redacted_message, redacted_text
 from conformance.reports.wording import NOT_SELECTED
 from conformance.requirements import Register, Requirement
 from conformance.requirements.editions import first_editions
 from conformance.run import failure_files, verdicts
-from conformance.run.redaction import redacted_event, redacted_message, redacted_text
 from conformance.run.replay_command import program_as_typed, replay_command
 from conformance.run.settings import RunSettings
 from conformance.run.verdicts import CheckRecord, Verdict

@@ -14,6 +14,10 @@ from cartsync.conformance.v1 import report_pb2
 
 from conformance import SPEC_VERSION
 from conformance.exceptions import NotTestableError, TargetUnreachableError, UsageError, ViolationError
+from conformance.oracle import Judge, Refutation
+from conformance.plans.steps import Plan
+from conformance.rejudging.notebook import Notebook, history_file
+from conformance.rejudging.telling import RecordingJudge
 from conformance.reports.terminal import Progress
 from conformance.requirements import Register
 from conformance.run import failure_files, verdicts
@@ -46,6 +50,7 @@ class Run:
         self._stories: list[Story] = []
         self._current: CheckRecord | None = None
         self._unanswered_count = 0  # checks in a row that waited in vain
+        self._history = Notebook(history_file(settings.report_dir), self.recorder)
 
     # What checks use, through the fixtures of `conformance.plugin`.
 
@@ -77,6 +82,12 @@ class Run:
         if self._current is not None:
             self._current.plan_count = plan_count
             self.progress.plan_executed(plan_count, self._current.operation_count)
+
+    def plan_told(self, plan: Plan, judge: Judge, refutation: Refutation | None, *, undecided: bool) -> None:
+        """Keep what the judge of a plan was told, so that a later suite can judge it again."""
+        check = self._current.check_id if self._current is not None else ""
+        if isinstance(judge, RecordingJudge):
+            self._history.keep(check, plan, judge, refutation, undecided=undecided)
 
     def _count(self, story: Story) -> None:
         if self._current is not None:
@@ -125,6 +136,7 @@ class Run:
         """The failures of an earlier run would stand beside this run's report as if they were its own."""
         try:
             failure_files.remove_earlier(self.settings.report_dir, replayed=self.settings.replayed)
+            self._history.file.unlink(missing_ok=True)
         except OSError as error:
             self.progress.note(f"{error.filename}, of an earlier run, cannot be removed: {error.strerror}")
 
@@ -229,6 +241,8 @@ class Run:
             return
         from conformance.reports import write_all
 
+        if trouble := self._history.close():
+            self.progress.note(f"{self._history.file} cannot be written: {trouble}")
         report = self.recorder.report()
         try:
             write_all(report, self.settings.report_dir)

@@ -6,10 +6,12 @@ import functools
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hypothesis.configuration import set_hypothesis_home_dir
 
 from conformance.exceptions import NotTestableError, ViolationError
+from conformance.explaining.possible_worlds import worlds_as_json
 from conformance.oracle import Refutation, TooManyWorldsError
 from conformance.plans.campaign import Limit, campaign
 from conformance.plans.execute import Play
@@ -19,6 +21,7 @@ from conformance.plans.live import LiveStage, means_of
 from conformance.plans.shrinking import Failure
 from conformance.plans.stage import Means
 from conformance.plans.steps import Plan
+from conformance.rejudging.telling import RecordingJudge
 from conformance.run import Run
 from conformance.wire import Story
 
@@ -68,23 +71,26 @@ class _Player:
         self.played_count = 0
         self.judged_count = 0  # plans played to the end without too much being unknown
         self._evidence: Story | None = None
+        self._worlds: dict[str, Any] | None = None  # what was still possible at the last failure
 
     def __call__(self, plan: Plan) -> Refutation | None:
         """Play one plan."""
         story = self._run.story(self._name, self._run.rng(self._name, repr(plan)))
-        play = Play(plan, LiveStage(story, self._means))
-        refutation = None
+        play = Play(plan, LiveStage(story, self._means), RecordingJudge)
+        refutation, undecided = None, False
         try:
             play.run()
             self.judged_count += 1
         except Refutation as found:
             refutation = found
+            self._worlds = worlds_as_json(play.judge.worlds)
         except TooManyWorldsError:
-            pass  # too much is unknown to judge this one
+            undecided = True  # too much is unknown to judge this one
         finally:
             story.operation_count = play.judge.judged_count
         self.played_count += 1
         self._run.plan_executed(self.played_count)
+        self._run.plan_told(plan, play.judge, refutation, undecided=undecided)
         self._keep_or_end(story, failed=refutation is not None)
         return refutation
 
@@ -109,7 +115,12 @@ class _Player:
         """The failure in the terms of the suite."""
         seen = failure.refutation
         return ViolationError(
-            seen.slug, seen.summary, expected=seen.expected, observed=seen.observed, plan=to_json(failure.plan)
+            seen.slug,
+            seen.summary,
+            expected=seen.expected,
+            observed=seen.observed,
+            plan=to_json(failure.plan),
+            worlds=self._worlds,
         )
 
 

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.oracle.card_numbers import holds_card_number
+from conformance.redaction import redacted_event, redacted_message, redacted_text
 from conformance.requirements import load
 from conformance.run import NoProgress, RunSettings
 from conformance.run.execute import execute
-from conformance.run.redaction import redacted_event, redacted_message, redacted_text
 from conformance.suite.test_card_numbers import NUMBERS, SPELLINGS, VISA
 from conformance.wire import Event, TargetOptions
 from conformance.wire.history import Lane

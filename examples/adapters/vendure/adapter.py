@@ -67,6 +67,8 @@ class Vendure:
     def _ask(self, token: str, query: str, **variables: Any) -> Any:
         headers = {"Authorization": f"Bearer {token}"}
         status, answer, _ = call("POST", self._api, {"query": query, "variables": variables}, headers)
+        if "FORBIDDEN" in str(answer)[:500]:
+            raise SignedOutError
         if not isinstance(answer, dict) or answer.get("errors"):
             raise RefusedError(reason_pb2.REASON_INTERNAL, f"the shop failed with {status}: {str(answer)[:150]}")
         return answer["data"]
@@ -76,7 +78,5 @@ def _lines(order: dict[str, Any] | None) -> dict[str, Line]:
     lines = [] if order is None else order["lines"]
     currency = "" if order is None else order["currencyCode"]
     return {
-        line["productVariant"]["sku"]: Line(line["id"], line["quantity"], line["unitPrice"], currency)
-        for line in lines
-        if line["quantity"]
+        line["productVariant"]["sku"]: Line(line["id"], line["quantity"], line["unitPrice"], currency) for line in lines
     }

@@ -18,7 +18,7 @@ from conformance.redaction import redacted_event, redacted_message, redacted_tex
 from conformance.reports.wording import NOT_SELECTED
 from conformance.requirements import Register, Requirement
 from conformance.requirements.editions import first_editions
-from conformance.run import failure_files, verdicts
+from conformance.run import failure_files, tiers, verdicts
 from conformance.run.replay_command import program_as_typed, replay_command
 from conformance.run.settings import RunSettings
 from conformance.run.verdicts import CheckRecord, Verdict
@@ -169,6 +169,7 @@ class Recorder:
         report = report_pb2.Report(
             suite=self._suite(),
             target=self.target,
+            tier=tiers.tier_of(self.target.control_address, launched=self.target.launched),
             settings=report_pb2.RunSettings(
                 seed=self.settings.seed, budget=self.settings.budget.name, profiles=self.settings.profiles
             ),

@@ -35,6 +35,7 @@ def fuzz(run: Run, family: Family, *, share: float = 1.0) -> None:
     `share` is the part of the budget's seconds that this family gets.
     """
     with_probe = run.story(f"fuzz-{family.name}", run.rng("fuzz", family.name))
+    with_probe.needs_unmade_cart()
     means = means_of(with_probe)
     run.end_story(with_probe)
     player = _Player(run, family, means)

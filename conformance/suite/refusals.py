@@ -139,6 +139,7 @@ def _cart_closed(story: Story) -> Result:
 
 
 def _cart_not_found(story: Story) -> Result:
+    story.needs_unmade_cart()
     phone = story.device()
     return phone.submit(phone.set(story.sku(), 2)).only
 

@@ -25,6 +25,7 @@ ON_A_MISSING_CART: dict[str, Build] = {
 @requirement("cart/made-by-first-add")
 def test_the_first_applied_add_makes_the_cart(story: Story) -> None:
     """Tries everything else on a cart id first; none of it makes the cart, and the add does."""
+    story.needs_unmade_cart()
     tea, gone = story.sku("tea"), story.sku("gone", available=0)
     phone = story.device()
     attempts = [phone.remove(tea), phone.set(tea, 1), phone.adjust(tea, 1), phone.add(gone), phone.add(tea, 0)]

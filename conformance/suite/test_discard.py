@@ -42,6 +42,7 @@ def test_a_discard_next_in_line_is_applied_and_changes_nothing(story: Story) -> 
 @requirement("discard/cancels-undecided")
 def test_a_discard_may_be_the_first_operation_of_a_queue(story: Story) -> None:
     """Discards the very first operation: the watermark moves to 1, and no cart is made."""
+    story.needs_unmade_cart()
     phone = story.device()
     answer = phone.submit(phone.discard_of(phone.add(story.sku())))
     story.expect_applied(answer.only, changed=False)

@@ -58,6 +58,7 @@ def test_a_principal_has_one_name_whatever_its_credential(story: Story) -> None:
 @requirement("identity/principal-isolation")
 def test_the_same_identifiers_under_two_principals_name_different_things(story: Story) -> None:
     """Two principals use the same queue, keys and cart id; neither sees or disturbs the other."""
+    story.needs_unmade_cart()
     sku = story.sku()
     alice = story.device("alice")
     bob = _under_the_same_names(story, alice, "bob")

@@ -160,10 +160,12 @@ def _closed_before_unknown_sku(story: Story, phone: Device) -> Refused:
 
 
 def _no_cart_before_unknown_sku(story: Story, phone: Device) -> Refused:
+    story.needs_unmade_cart()
     return phone.set(f"unknown-{story.tag}", 2), reason_pb2.REASON_CART_NOT_FOUND
 
 
 def _no_cart_before_unlisted(story: Story, phone: Device) -> Refused:
+    story.needs_unmade_cart()
     return phone.adjust(story.sku(listed=False), 2), reason_pb2.REASON_CART_NOT_FOUND
 
 

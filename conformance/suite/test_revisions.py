@@ -183,6 +183,7 @@ def test_a_rejection_on_a_closed_cart_carries_its_revision(story: Story) -> None
 @requirement("revision/judged-at")
 def test_where_there_is_no_cart_the_revision_is_nothing(story: Story) -> None:
     """Sends operations on a cart that does not exist, and a discard, which names no cart."""
+    story.needs_unmade_cart()
     tea, gone = story.sku("tea"), story.sku("gone", available=0)
     phone = story.device()
     operations = [phone.set(tea, 1), phone.remove(tea), phone.add(gone)]

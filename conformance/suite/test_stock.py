@@ -216,6 +216,7 @@ def test_a_line_that_cannot_grow_is_neither_raised_nor_shrunk(story: Story, buil
 @requirement("stock/clamp-to-nothing")
 def test_a_clamped_add_of_a_sold_out_product_makes_no_line(story: Story) -> None:
     """Adds a sold out product with CLAMP to a cart that is not there yet."""
+    story.needs_unmade_cart()
     phone = story.device()
     operation = phone.add(story.sku(available=0), 3, policy=CLAMP)
     story.expect_refused(phone.submit(operation).only, reason_pb2.REASON_INSUFFICIENT_INVENTORY)

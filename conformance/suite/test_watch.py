@@ -45,6 +45,7 @@ def test_a_watch_begins_with_the_cart_as_it_is(story: Story) -> None:
 @requirement("watch/first-snapshot")
 def test_a_cart_that_is_not_there_is_watched_from_its_beginning(story: Story) -> None:
     """Watches a cart no add has made, then makes it: revision 0 first, then the line."""
+    story.needs_unmade_cart()
     tea = story.sku()
     phone = story.device()
     watch = phone.watch(seconds=ARRIVAL_SECONDS)

@@ -211,6 +211,7 @@ class Device(Enqueueing):
         self, page_size: int = 0, page_token: str = "", *, with_queue: bool = True
     ) -> wishlist_pb2.ListWishlistResponse:
         """One page of the wishlist."""
+        self.venue.needs_fresh_account()
         return self.connection.list_wishlist(
             wishlist_pb2.ListWishlistRequest(
                 store_id=self.store_id,
@@ -231,12 +232,14 @@ class Device(Enqueueing):
 
     def addresses(self, *, with_queue: bool = True) -> address_book_pb2.ListAddressesResponse:
         """The address book."""
+        self.venue.needs_fresh_account()
         return self.connection.list_addresses(
             address_book_pb2.ListAddressesRequest(store_id=self.store_id, queue_id=self.queue_id if with_queue else "")
         )
 
     def payment_methods(self, *, with_queue: bool = True) -> payment_methods_pb2.ListPaymentMethodsResponse:
         """The payment methods."""
+        self.venue.needs_fresh_account()
         return self.connection.list_payment_methods(
             payment_methods_pb2.ListPaymentMethodsRequest(
                 store_id=self.store_id, queue_id=self.queue_id if with_queue else ""

@@ -139,10 +139,12 @@ class Enqueueing:
 
     def wish(self, sku: str) -> operation_pb2.CartOperation:
         """AddToWishlist."""
+        self.venue.needs_fresh_account()
         return self.enqueue(operation_pb2.CartOperation(add_to_wishlist=operation_pb2.AddToWishlist(sku=sku)))
 
     def unwish(self, sku: str) -> operation_pb2.CartOperation:
         """RemoveFromWishlist."""
+        self.venue.needs_fresh_account()
         return self.enqueue(operation_pb2.CartOperation(remove_from_wishlist=operation_pb2.RemoveFromWishlist(sku=sku)))
 
     # Address book.
@@ -156,6 +158,7 @@ class Enqueueing:
         base: int | None = None,
     ) -> operation_pb2.CartOperation:
         """PutAddress; without a mask it names every field that is set in `address`."""
+        self.venue.needs_fresh_account()
         paths = [field.name for field, _ in address.ListFields()] if mask is None else list(mask)
         intent = operation_pb2.PutAddress(
             address_id=address_id, base_revision=base, update_mask=FieldMask(paths=paths), address=address
@@ -164,6 +167,7 @@ class Enqueueing:
 
     def delete_address(self, address_id: str, *, base: int | None = None) -> operation_pb2.CartOperation:
         """DeleteAddress."""
+        self.venue.needs_fresh_account()
         intent = operation_pb2.DeleteAddress(address_id=address_id, base_revision=base)
         return self.enqueue(operation_pb2.CartOperation(delete_address=intent))
 
@@ -173,6 +177,7 @@ class Enqueueing:
         self, payment_method_id: str, token: str, *, provider: str = "acme", label: str = ""
     ) -> operation_pb2.CartOperation:
         """SavePaymentMethod."""
+        self.venue.needs_fresh_account()
         intent = operation_pb2.SavePaymentMethod(
             payment_method_id=payment_method_id, provider=provider, provider_token=token, label=label
         )
@@ -180,6 +185,7 @@ class Enqueueing:
 
     def delete_payment_method(self, payment_method_id: str) -> operation_pb2.CartOperation:
         """DeletePaymentMethod."""
+        self.venue.needs_fresh_account()
         intent = operation_pb2.DeletePaymentMethod(payment_method_id=payment_method_id)
         return self.enqueue(operation_pb2.CartOperation(delete_payment_method=intent))
 
@@ -189,6 +195,7 @@ class Enqueueing:
         self, claim_token: str, *, guest_cart_id: str = "main", cart_id: str | None = None
     ) -> operation_pb2.CartOperation:
         """ClaimGuestCart."""
+        self.venue.needs_fresh_account()
         intent = operation_pb2.ClaimGuestCart(
             claim_token=claim_token, guest_cart_id=self.cart_named(guest_cart_id), cart_id=self.cart_named(cart_id)
         )

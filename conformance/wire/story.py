@@ -37,8 +37,10 @@ class Story:
         self.shop = self._shop_of(self.principal_name)
         self.catalogue = self._catalogue()
         carts = self.shop.carts(self.tag) if isinstance(self.shop, VendorShop) else CartsAsNamed()
-        self.venue = Venue(carts, self.catalogue)
-        self._emptied = not self.shares_carts
+        self.venue = Venue(carts, self.catalogue, self.has_fresh_account)
+        # Keys and queue ids that an account has seen in an earlier run would be duplicates.
+        self._ids = rng if self.has_fresh_account else random.Random(self.tag)  # noqa: S311 - names for a test
+        self._emptied: set[str] = set()  # principals whose one cart was emptied
         self._connections: list[Connection] = []
         self._shops: list[Shop] = []
         self._policies: dict[str, service_pb2.GetSyncPolicyResponse] = {}
@@ -87,7 +89,7 @@ class Story:
         principal = f"{name}-{self.tag}"
         connection = self.connect_with(self.shop.credential(principal, guest=True), name)
         self._policies[principal] = connection.policy()
-        return Device(name, connection, self._policies[principal].principal, cart_id, self.rng, venue=self.venue)
+        return Device(name, connection, self._policies[principal].principal, cart_id, self._ids, venue=self.venue)
 
     def shop_of(self, principal: str) -> Shop:
         """The control service for another principal of this attempt, by the name the suite gave it."""
@@ -98,9 +100,9 @@ class Story:
     def device(self, name: str = "phone", *, cart_id: str = "main", principal: str | None = None) -> Device:
         """A new device with a queue of its own."""
         connection = self.connect(name, principal)
-        device = Device(name, connection, self.contract(principal).principal, cart_id, self.rng, venue=self.venue)
-        if not self._emptied and principal in (None, self.principal_name):
-            self._emptied = True
+        device = Device(name, connection, self.contract(principal).principal, cart_id, self._ids, venue=self.venue)
+        if self.shares_carts and device.principal not in self._emptied:
+            self._emptied.add(device.principal)
             self._empty_cart(device)
         return device
 
@@ -127,6 +129,14 @@ class Story:
             return False
         return shop.fixtures.cart_policy is CartPolicy.ONE_PER_ACCOUNT and not shop.fixtures.fresh_accounts
 
+    def needs_unmade_cart(self) -> None:
+        """Raise NotTestableError when an account's one cart may have been there before."""
+        if self.shares_carts:
+            raise NotTestableError(
+                "this needs a cart that was never there, and by the fixtures file an account has one: give "
+                "credential_command"
+            )
+
     @property
     def has_fresh_account(self) -> bool:
         """Whether nobody used the attempt's account before: its wishlist, addresses and the like are empty."""
@@ -145,7 +155,7 @@ class Story:
 
     def _empty_cart(self, device: Device) -> None:
         """Empty the account's one cart as a shopper would; the device's own queue takes no part in it."""
-        sweeper = Device("sweeper", device.connection, device.principal, device.cart_id, self.rng, venue=self.venue)
+        sweeper = Device("sweeper", device.connection, device.principal, device.cart_id, self._ids, venue=self.venue)
         lines = [line.sku for line in sweeper.cart().lines]
         for begin in range(0, len(lines), _SWEEP):
             sweeper.submit(*(sweeper.remove(sku) for sku in lines[begin : begin + _SWEEP]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from conformance.exceptions import NotTestableError
 from conformance.fixtures import ANY_PRICE, Carts, CartsAsNamed, Catalogue, Price
 
 
@@ -13,6 +14,7 @@ class Venue:
 
     carts: Carts = field(default_factory=CartsAsNamed)
     catalogue: Catalogue | None = None
+    fresh_account: bool = True  # nobody used the account before: it has no wishes, addresses and payment methods
 
     def cart_id(self, name: str) -> str:
         """The id of a cart by the name that a check gives it; raises NotTestableError when there can be none."""
@@ -21,6 +23,14 @@ class Venue:
     def price_seen(self, sku: str) -> Price:
         """What an add says the shopper saw, when the check does not say."""
         return self.catalogue.price_seen(sku) if self.catalogue is not None else ANY_PRICE
+
+    def needs_fresh_account(self) -> None:
+        """Raise NotTestableError when the account may hold something apart from carts."""
+        if not self.fresh_account:
+            raise NotTestableError(
+                "this needs an account that nobody used before: give credential_command in the fixtures file, or a "
+                "control service"
+            )
 
 
 ANY_VENUE = Venue()

@@ -21,19 +21,23 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from conformance.reports.chapters import by_place
+from conformance.reports.coverage_table import coverage_table
 from conformance.reports.story import Story, lay_out
 from conformance.reports.summary import Gathered, gathered, later, profile_figures, profile_word, tally, unjudged
 from conformance.reports.wording import (
     NOT_SELECTED,
+    baseline_fault_text,
     count_text,
     duration_text,
     lead_text,
     one_line,
     replay_command,
+    reproduction_text,
     requirement_word,
     run_word_for,
     seconds_of,
     target_title,
+    tier_text,
     time_text,
     unlisted_text,
     visible,
@@ -105,6 +109,7 @@ def to_html(report: report_pb2.Report) -> str:
         totals=tally(report.requirements),
         unjudged=unjudged(report),
         script_source=script_source,
+        coverage=coverage_table(report.coverage),
     )
 
 
@@ -119,8 +124,10 @@ def _environment() -> tuple[Environment, str]:
         lstrip_blocks=True,
     )
     environment.filters.update(
+        again=reproduction_text,
         codes=_code_spans,
         count=count_text,
+        fault=baseline_fault_text,
         line=one_line,
         profile_figures=profile_figures,
         profile_tally=_profile_tally,
@@ -129,6 +136,7 @@ def _environment() -> tuple[Environment, str]:
         seconds=seconds_of,
         span=duration_text,
         tally=tally,
+        tier=tier_text,
         time=time_text,
         word=word_for,
     )

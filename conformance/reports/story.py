@@ -6,7 +6,7 @@ folded into stretches that open on demand; a culprit, its surroundings, the begi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from cartsync.conformance.v1 import report_pb2
@@ -59,11 +59,27 @@ class Story:
         return tuple(event for event in self.events if event.culprit)
 
     @property
+    def hops(self) -> str:
+        """The way from event to event, as a path on a picture 1,000 wide with 22 for each lane."""
+        return "M" + "L".join(_spots(self.events)) if self.events else ""
+
+    @property
+    def dots(self) -> str:
+        """A point for each event that is no culprit, as a path on the same picture."""
+        return "".join(f"M{spot}h0" for spot in _spots(e for e in self.events if not e.culprit))
+
+    @property
     def legend(self) -> str:
         """The story in one sentence, for those who cannot see the overview."""
         where = ", ".join(f"event {e.number} ({e.lane}, {e.offset})" for e in self.culprits)
         length = f"{len(self.events)} events over {self.duration}"
         return f"{length}; it went wrong at {where}." if where else f"{length}."
+
+
+def _spots(events: Iterable[Event]) -> Iterator[str]:
+    """Where events are on the picture; of those that fall upon each other, one."""
+    spots = (f"{event.x_percent * 10:.0f} {22 * event.lane_column - 11}" for event in events)
+    return iter(dict.fromkeys(spots))
 
 
 def lay_out(timeline: Sequence[report_pb2.TimelineEvent]) -> Story | None:

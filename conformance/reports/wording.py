@@ -54,6 +54,15 @@ RUN_VERDICTS: dict[report_pb2.RunVerdict.ValueType, Word] = {
     report_pb2.RUN_VERDICT_SUITE_ERROR: Word(
         "!", "Suite error", "warn", "The suite itself failed; that says nothing about the server."
     ),
+    report_pb2.RUN_VERDICT_AS_BASELINE: Word(
+        "–", "Known failures", "warn", "Not certified, but nothing is wrong that the baseline does not know."
+    ),
+}
+
+TIERS: dict[report_pb2.Tier.ValueType, str] = {
+    report_pb2.TIER_BLACK_BOX: "black box: a running server and a file of its fixtures",
+    report_pb2.TIER_CONTROL: "control: a running server with its control service",
+    report_pb2.TIER_LAUNCH: "launch: started, killed and restarted by the suite, with its control service",
 }
 
 NOT_SELECTED = "not selected in this run"
@@ -97,6 +106,11 @@ def lead_text(report: report_pb2.Report) -> str:
 def run_word_for(verdict: report_pb2.RunVerdict.ValueType) -> Word:
     """The word for the verdict of a run; unknown values read "no verdict"."""
     return RUN_VERDICTS.get(verdict, _NO_VERDICT)
+
+
+def tier_text(tier: report_pb2.Tier.ValueType) -> str:
+    """What the vendor offered to be tested by; empty when the report does not say."""
+    return TIERS.get(tier, "")
 
 
 def visible(text: str) -> str:
@@ -206,3 +220,29 @@ def unlisted_text(report: report_pb2.Report) -> str:
         return ""
     names = ", ".join(one_line(name) for name in report.unlisted_profiles)
     return f"Not listed in the server's policy, so not tested: {names}"
+
+
+_BASELINE_FAULTS = {
+    report_pb2.BaselineFault.KIND_UNEXPECTED_PASS: "met now: take the entry out",
+    report_pb2.BaselineFault.KIND_EXPIRED: "expired",
+}
+
+
+def baseline_fault_text(kind: report_pb2.BaselineFault.Kind.ValueType) -> str:
+    """What is wrong with an entry of a baseline."""
+    return _BASELINE_FAULTS.get(kind, "out of date")
+
+
+def reproduction_text(finding: report_pb2.Finding) -> str:
+    """How surely a finding happens again, in a few words; empty when it was not run again."""
+    again = finding.reproduction
+    rate = f"{again.reproduced_count} of {again.attempt_count}"
+    match again.label:
+        case report_pb2.Reproduction.LABEL_DETERMINISTIC:
+            return f"every time ({rate})"
+        case report_pb2.Reproduction.LABEL_FLAKY:
+            return f"flaky ({rate})"
+        case report_pb2.Reproduction.LABEL_UNPROVEN:
+            return f"unproven ({rate} again)"
+        case _:
+            return ""

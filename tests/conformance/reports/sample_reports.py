@@ -9,11 +9,19 @@ from cartsync.conformance.v1 import report_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from conformance.explaining.reasons import reason_for
 from conformance.requirements import register
 
 PROFILES = ("core", "streaming")
 NO_CONTROL = "Needs the control service (`--control HOST:PORT`), which this run was not given."
 NO_LAUNCH = "Needs a server that the suite launches and kills (`--launch COMMAND`)."
+
+TRANSCRIPT = """\
+# deciding/replay-verbatim, shown without the suite.
+call "$CARTSYNC_CREDENTIAL" cartsync.v1.CartSyncService/SubmitOperations '{"queueId": "8e227963-2daa"}'
+#   here it went wrong:
+#   {"results": [{"outcome": {"sequence": "1", "state": "OUTCOME_STATE_APPLIED"}, "replayed": true}]}
+"""
 
 HOSTILE = "<script>alert('x')</script> \" ' & \x00\x1b[31m \u202e \uffff ]]> `{{ 7*7 }}` \r\n end"
 
@@ -53,7 +61,12 @@ def violated() -> report_pb2.Report:
                 expected="line MUG-01 has quantity 2 at revision 3\nthe retry answers APPLIED, replayed",
                 observed="line MUG-01 has quantity 4 at revision 4\nthe retry answered `APPLIED`, not replayed",
                 check_id="suite/test_fuzz.py::test_any_history_has_a_correct_cart[core]",
+                because=reason_for("effects/exactly-once"),
                 replay_file="failures/effects-exactly-once-1.json",
+                replay_command="cartsync-conformance replay failures/effects-exactly-once-1.json --launch 'my server'",
+                reproduction=report_pb2.Reproduction(
+                    label=report_pb2.Reproduction.LABEL_DETERMINISTIC, attempt_count=5, reproduced_count=5
+                ),
                 timeline=lost_answer_story(),
             ),
             report_pb2.Finding(
@@ -63,7 +76,12 @@ def violated() -> report_pb2.Report:
                 expected="PRICE_CHANGED adjustment with current price EUR 11.49, as recorded",
                 observed="PRICE_CHANGED adjustment with current price EUR 12.99",
                 check_id="suite/test_deciding.py::test_duplicates_are_answered_verbatim",
+                because=reason_for("deciding/replay-verbatim"),
                 replay_file="failures/deciding-replay-verbatim-1.json",
+                transcript=TRANSCRIPT,
+                reproduction=report_pb2.Reproduction(
+                    label=report_pb2.Reproduction.LABEL_FLAKY, attempt_count=5, reproduced_count=2
+                ),
                 timeline=long_story(340),
             ),
             report_pb2.Finding(
@@ -76,6 +94,43 @@ def violated() -> report_pb2.Report:
             ),
         ]
     )
+    return report
+
+
+def campaign() -> report_pb2.Report:
+    """Known failures and none besides: two parts of a long campaign, with what they reached, against a baseline."""
+    report = violated()
+    report.verdict, report.exit_code = report_pb2.RUN_VERDICT_AS_BASELINE, 0
+    report.summary = "Not certified: 2 requirements are violated, both known to the baseline."
+    report.tier = report_pb2.TIER_LAUNCH
+    report.settings.time_limit.CopyFrom(span(3600))
+    for finding in report.findings[:2]:
+        finding.known.CopyFrom(
+            report_pb2.KnownFailure(
+                slug=finding.slug,
+                reason="retries are not told apart yet",
+                link="https://tracker.example/CART-12",
+                expiry_date="2027-01-31",
+            )
+        )
+        report.baseline.known.append(finding.known)
+    report.baseline.faults.add(
+        entry=report_pb2.KnownFailure(slug="cart/add-adds", reason="was broken", expiry_date="2026-01-01"),
+        kind=report_pb2.BaselineFault.KIND_EXPIRED,
+    )
+    faults = ("none", "cut", "held after commit", "crash before commit", "killed", "answer lost", "stalled")
+    states = ("next in line", "duplicate", "above a gap", "beside its record", "next in line, after a kill", "read")
+    for number, requirement in enumerate(report.requirements[:60]):
+        for index, fault in enumerate(faults):
+            for place, state in enumerate(states):
+                if (number * 7 + index * 5 + place * 3) % 4 == 0:
+                    report.coverage.add(
+                        requirement=requirement.slug, state=state, fault=fault, count=number + index + 1
+                    )
+    for index in (1, 2):
+        shard = report.shards.add(index=index, count=2, seed=20260314 + index, plan_digest=f"{index}f" * 32)
+        shard.duration.CopyFrom(span(1800 + index))
+        shard.start_time.CopyFrom(report.start_time)
     return report
 
 
@@ -168,6 +223,9 @@ def hostile() -> report_pb2.Report:
         requirement.chapter = HOSTILE
         requirement.checks[0].title = HOSTILE
     report.edition.name = report.edition.digest = HOSTILE
+    report.coverage.add(requirement=HOSTILE, state=HOSTILE, fault=HOSTILE, count=1)
+    report.baseline.known.add(slug=HOSTILE, reason=HOSTILE, link=HOSTILE, expiry_date=HOSTILE)
+    report.shards.add(plan_digest=HOSTILE)
     report.later_requirements.extend(report.requirements[:1])
     report.later_requirements[0].slug += " later"
     report.later_findings.extend(report.findings[:1])
@@ -176,6 +234,7 @@ def hostile() -> report_pb2.Report:
         finding.replay_file = HOSTILE
         for event in finding.timeline:
             event.actor = event.title = event.detail = HOSTILE
+        finding.because = finding.transcript = finding.known.reason = finding.known.link = HOSTILE
     return report
 
 

@@ -18,6 +18,7 @@ SAMPLES = [
     sample_reports.certified,
     sample_reports.violated,
     sample_reports.partial,
+    sample_reports.campaign,
     sample_reports.selected,
     sample_reports.older_edition,
     sample_reports.unreachable,

@@ -1,7 +1,7 @@
 """`cartsync-conformance`: run, replay, requirements, selftest.
 
 Exit codes: 0 certified, 1 violation, 2 usage, 3 target unreachable or not healthy, 4 error of the suite itself,
-5 partial (something requested could not be tested).
+5 partial (something requested could not be tested), 130 interrupted (the report has what was found by then).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from conformance import SPEC_VERSION
+from conformance.cli import certifying
 from conformance.exceptions import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 _EPILOG = (
     "Exit codes: 0 certified · 1 violation · 2 usage · 3 target unreachable or not healthy · "
-    "4 error of the suite itself · 5 partial (something requested could not be tested)."
+    "4 error of the suite itself · 5 partial (something requested could not be tested) · 130 interrupted."
 )
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
@@ -266,3 +267,7 @@ def selftest(
             )
         )
     )
+
+
+for _command in (certifying.keygen, certifying.certify, certifying.verify):
+    main.add_command(_command)

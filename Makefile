@@ -90,6 +90,10 @@ site: $(STUBS) ## Build the documentation site into build/site; every link is fo
 site-check: site ## Open every page of the site in a headless Chromium
 	$(BIN)/python -m tools.site check $(ARGS)
 
+.PHONY: report-check
+report-check: $(STUBS) ## Open sample reports in a headless Chromium: nothing broken, foreign, cut or inaccessible
+	$(BIN)/python -m tools.report_check $(ARGS)
+
 .PHONY: lock
 lock: $(READY) ## Resolve the newest versions that pyproject.toml allows into requirements.lock
 	$(BIN)/pip install --quiet uv

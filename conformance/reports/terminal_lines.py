@@ -9,6 +9,7 @@ from typing import TextIO
 
 from cartsync.conformance.v1.report_pb2 import Report, Verdict
 
+from conformance.explaining.reasons import in_short
 from conformance.reports.summary import (
     Gathered,
     Unjudged,
@@ -24,6 +25,7 @@ from conformance.reports.wording import (
     lead_text,
     one_line,
     replay_command,
+    reproduction_text,
     run_word_for,
     seconds_of,
     target_title,
@@ -136,6 +138,10 @@ def _finding_lines(groups: Sequence[Gathered], report: Report, report_dir: Path)
         told = word_for(finding.verdict)
         lines += ["", f"{told.glyph} {told.text}: {one_line(finding.slug)}{more_text(group)}"]
         lines += _paragraph(one_line(finding.summary), "  ")
+        if finding.because:
+            lines += _paragraph(f"Why: {one_line(in_short(finding.because))}", "  ")
+        if again := reproduction_text(finding):
+            lines.append(f"  Run again: {again}")
         if command := replay_command(finding, report.target, folder=str(report_dir)):
             lines.append(f"  {command}")
     if len(groups) > LISTED_FINDINGS:

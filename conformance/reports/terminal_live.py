@@ -23,6 +23,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from conformance.explaining.reasons import in_short
 from conformance.reports.summary import Gathered, later, profile_figures, profile_word, unjudged, worth_telling
 from conformance.reports.terminal_lines import LISTED_FINDINGS, LISTED_REASONS, effort_text, gap_text, more_text
 from conformance.reports.wording import (
@@ -32,6 +33,7 @@ from conformance.reports.wording import (
     lead_text,
     one_line,
     replay_command,
+    reproduction_text,
     run_word_for,
     target_title,
     unlisted_text,
@@ -204,6 +206,10 @@ def _findings(groups: Sequence[Gathered], report: Report, report_dir: Path) -> I
         heading.append(more_text(group), style="bright_black")
         yield heading
         yield _indented(one_line(finding.summary))
+        if finding.because:
+            yield _indented(f"Why: {one_line(in_short(finding.because))}")
+        if again := reproduction_text(finding):
+            yield _indented(f"Run again: {again}")
         if command := replay_command(finding, report.target, folder=str(report_dir)):
             yield Unbroken(f"  {command}")
         yield Text("")

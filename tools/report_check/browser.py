@@ -89,7 +89,7 @@ def _look(browser: Browser, look: Look, name: str, path: Path, axe: str, seen: S
             seen.problems.append(f"{place}: took {seen.seconds[name]:.1f} s to open")
     if screenshots is not None:
         screenshots.mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=screenshots / f"{name}-{look.name}.png", full_page=name not in ("long", "passing"))
+        page.screenshot(path=screenshots / f"{name}-{look.name}.png")
     _too_wide(page, look, place, seen)
     _with_the_keyboard(page, place, seen)
     _accessible(page, axe, place, seen)

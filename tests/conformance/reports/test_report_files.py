@@ -53,9 +53,11 @@ def test_json_without_a_verdict_is_refused_by_field(text: str) -> None:
 def test_all_files_are_written_into_a_folder_that_was_not_there(tmp_path: Path) -> None:
     paths = write_all(sample_reports.violated(), tmp_path / "new" / "folder")
     assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == [
+        "badge.svg",
         "junit.xml",
         "report.html",
         "report.json",
+        "summary.md",
     ]
     assert from_json(paths.json.read_bytes()) == sample_reports.violated()
     assert paths.html.read_text(encoding="utf-8").startswith("<!doctype html>")
@@ -69,7 +71,7 @@ def test_files_of_an_earlier_run_are_replaced_and_others_kept(tmp_path: Path) ->
     paths = write_all(sample_reports.certified(), tmp_path)
     assert from_json(paths.json.read_bytes()).verdict == report_pb2.RUN_VERDICT_CERTIFIED
     assert (tmp_path / "failures" / "one.json").exists()
-    assert len(list(tmp_path.iterdir())) == 4
+    assert len(list(tmp_path.iterdir())) == 6
 
 
 def test_a_report_that_cannot_be_rendered_leaves_the_earlier_files_whole(
@@ -84,7 +86,7 @@ def test_a_report_that_cannot_be_rendered_leaves_the_earlier_files_whole(
     with pytest.raises(RuntimeError):
         write_all(sample_reports.violated(), tmp_path)
     assert from_json(paths.json.read_bytes()) == sample_reports.certified()
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 5
 
 
 def test_a_file_that_cannot_be_put_in_place_leaves_no_rest(tmp_path: Path) -> None:

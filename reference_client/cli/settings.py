@@ -65,7 +65,8 @@ class Settings:
             self.token = _read(self.token_file).decode("utf-8", "replace").strip()
         if not self.token:
             raise click.UsageError(
-                "no credential: name a file with --token-file or CARTSYNC_TOKEN_FILE, or set CARTSYNC_TOKEN"
+                "no credential: name a file with --token-file or CARTSYNC_TOKEN_FILE, or set CARTSYNC_TOKEN "
+                "(a reference server on loopback takes dev:NAME for anybody)"
             )
         return CartClient(self.data_dir, endpoint=self.endpoint())
 

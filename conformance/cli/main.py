@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from conformance import SPEC_VERSION
-from conformance.cli import certifying
+from conformance.cli import certifying, comparing
 from conformance.exceptions import UsageError
 
 if TYPE_CHECKING:
@@ -123,6 +123,19 @@ def _target_of(target: str, control: str, control_secret: str, launch: str, fixt
 )
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only checks of these slugs or names; never certifies.")
 @click.option(
+    "--minutes",
+    type=click.FloatRange(min=0, min_open=True),
+    default=None,
+    metavar="N",
+    help="The whole run lasts so long: scripted checks, then fuzzing for all the time left.",
+)
+@click.option(
+    "--shard",
+    default="",
+    metavar="I/N",
+    help="Run part I of a campaign over N machines; `merge` makes one report of all.",
+)
+@click.option(
     "--edition",
     default=SPEC_VERSION,
     show_default=True,
@@ -140,6 +153,8 @@ def run(
     seed: int | None,
     report_dir: Path,
     only: tuple[str, ...],
+    minutes: float | None,
+    shard: str,
     edition: str,
 ) -> None:
     """Run the suite against a server and write the report."""
@@ -154,6 +169,8 @@ def run(
             report_dir=report_dir,
             only=only,
             edition=edition,
+            minutes=minutes,
+            shard=shard,
         )
     )
 
@@ -269,5 +286,5 @@ def selftest(
     )
 
 
-for _command in (certifying.keygen, certifying.certify, certifying.verify):
+for _command in (certifying.keygen, certifying.certify, certifying.verify, comparing.compare):
     main.add_command(_command)

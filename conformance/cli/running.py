@@ -23,6 +23,8 @@ def run_suite(
     report_dir: Path,
     only: tuple[str, ...],
     edition: str = "",
+    minutes: float | None = None,
+    shard: str = "",
 ) -> int:
     """Run the suite with live progress; returns the exit code, raises UsageError."""
     register = load()
@@ -35,6 +37,8 @@ def run_suite(
         report_dir=report_dir,
         only=only,
         edition=edition,
+        minutes=minutes,
+        shard=shard,
     )
     progress = progress_for(sys.stdout)
     try:

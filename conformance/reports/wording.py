@@ -65,6 +65,7 @@ TIERS: dict[report_pb2.Tier.ValueType, str] = {
     report_pb2.TIER_LAUNCH: "launch: started, killed and restarted by the suite, with its control service",
 }
 
+OTHER_SHARDS = "not selected: other shards"
 NOT_SELECTED = "not selected in this run"
 """The note of a requirement that the selection of a run leaves out; its verdict is "not testable"."""
 

@@ -15,10 +15,11 @@ from conformance import SPEC_VERSION
 from conformance.explaining.reasons import reason_for
 from conformance.explaining.transcript import transcript
 from conformance.redaction import redacted_event, redacted_message, redacted_text
-from conformance.reports.wording import NOT_SELECTED
+from conformance.reports.wording import NOT_SELECTED, OTHER_SHARDS
 from conformance.requirements import Register, Requirement
 from conformance.requirements.editions import first_editions
 from conformance.run import failure_files, tiers, verdicts
+from conformance.run.fuzz_tally import FuzzTally
 from conformance.run.replay_command import program_as_typed, replay_command
 from conformance.run.settings import RunSettings
 from conformance.run.verdicts import CheckRecord, Verdict
@@ -66,9 +67,10 @@ class Recorder:
     unreachable: str = ""  # why the run could not go on
     broken: list[str] = field(default_factory=list)  # what of the suite could not be read, or failed
     interrupted: bool = False  # somebody stopped the run
+    fuzzing: FuzzTally = field(default_factory=FuzzTally)
     unlisted_profiles: tuple[str, ...] = ()  # not tested, because the server's policy does not list them
     _start_seconds: float = field(default_factory=time.time)
-    _start_monotonic: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)
 
     def describe_target(
         self, address: str, control_address: str, launched: bool, description: control_pb2.DescribeResponse | None
@@ -164,7 +166,7 @@ class Recorder:
         findings, later_findings = self._findings({result.slug for result in later})
         profiles = [verdicts.judge_profile(name, requirements) for name in self.settings.profiles]
         for profile in profiles:
-            if (self.settings.only or self.interrupted) and profile.verdict == verdicts.PASSED:
+            if (self.settings.only or self.settings.shard or self.interrupted) and profile.verdict == verdicts.PASSED:
                 profile.verdict = verdicts.NOT_TESTABLE  # some of its checks may have been left out
         report = report_pb2.Report(
             suite=self._suite(),
@@ -192,6 +194,14 @@ class Recorder:
             later_requirements=later,
             later_findings=later_findings,
         )
+        self.fuzzing.tell(report)
+        if self.settings.shard is not None:
+            report.settings.shard_index, report.settings.shard_count = (
+                self.settings.shard.index,
+                self.settings.shard.count,
+            )
+        if self.settings.time_limit is not None:
+            report.settings.time_limit.FromMilliseconds(int(self.settings.time_limit * 1000))
         report.verdict, report.exit_code = verdicts.judge_run(profiles)
         report.summary = self.unreachable or verdicts.sentence(report)
         if self.interrupted:
@@ -200,7 +210,7 @@ class Recorder:
             report.summary = f"No verdict: the suite itself failed. {self.broken[0]}"
         report.summary = redacted_text(report.summary)
         report.start_time.FromMilliseconds(int(self._start_seconds * 1000))
-        report.duration.FromMilliseconds(int((time.monotonic() - self._start_monotonic) * 1000))
+        report.duration.FromMilliseconds(int((time.monotonic() - self.started) * 1000))
         return report
 
     def _findings(self, later: set[str]) -> tuple[list[report_pb2.Finding], list[report_pb2.Finding]]:
@@ -220,6 +230,8 @@ class Recorder:
                 result.verdict, result.note = verdicts.SUITE_ERROR, self.broken[0]
             elif self.unreachable and result.verdict == verdicts.NOT_TESTABLE:
                 result.verdict, result.note = verdicts.UNREACHABLE, self.unreachable
+            elif self.settings.shard is not None and not result.checks:
+                result.verdict, result.note = verdicts.NOT_TESTABLE, OTHER_SHARDS
             elif self.settings.only and not result.checks:
                 result.verdict, result.note = verdicts.NOT_TESTABLE, NOT_SELECTED
             results.append(redacted_message(result))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import random
+import time
 import traceback
-from collections.abc import Generator, Iterator
-from typing import Any
+from collections.abc import Callable, Generator, Iterator
+from typing import Any, TypeVar
 
 import grpc
 import pytest
@@ -15,6 +16,7 @@ from cartsync.conformance.v1 import report_pb2
 from conformance import SPEC_VERSION
 from conformance.exceptions import NotTestableError, TargetUnreachableError, UsageError, ViolationError
 from conformance.oracle import Judge, Refutation
+from conformance.plans.execute import Play
 from conformance.plans.steps import Plan
 from conformance.rejudging.notebook import Notebook, history_file
 from conformance.rejudging.telling import RecordingJudge
@@ -24,6 +26,7 @@ from conformance.run import failure_files, verdicts
 from conformance.run.recorder import NoProgress, Recorder
 from conformance.run.settings import RunSettings
 from conformance.run.smoke import smoke
+from conformance.run.turns import REPORT_SECONDS, Turns, is_fuzzed
 from conformance.run.verdicts import CheckRecord
 from conformance.wire import RpcFailureError, Story, Target
 from conformance.wire.shop import ControlFailedError
@@ -31,6 +34,7 @@ from conformance.wire.shop import ControlFailedError
 PLUGIN_NAME = "cartsync-run"
 USAGE_EXIT_CODE = 2
 SUITE_ERROR_EXIT_CODE = 4
+_T = TypeVar("_T")
 MOST_UNANSWERED = 5  # so many checks in a row wait for an answer in vain before a run is given up
 
 
@@ -50,6 +54,8 @@ class Run:
         self._stories: list[Story] = []
         self._current: CheckRecord | None = None
         self._unanswered_count = 0  # checks in a row that waited in vain
+        self._turns: Turns | None = None  # of a campaign with a time limit
+        self._kept: dict[str, Any] = {}
         self._history = Notebook(history_file(settings.report_dir), self.recorder)
 
     # What checks use, through the fixtures of `conformance.plugin`.
@@ -89,6 +95,29 @@ class Run:
         if isinstance(judge, RecordingJudge):
             self._history.keep(check, plan, judge, refutation, undecided=undecided)
 
+    def plan_played(self, plan: Plan, play: Play) -> None:
+        """Count what a plan of the running check reached."""
+        if self._current is not None:
+            self.recorder.fuzzing.plan_played(self._current.check_id, plan, play)
+
+    def kept(self, name: str, make: Callable[[], _T]) -> _T:
+        """What a check keeps from one of its turns to the next, made in the first."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        kept: _T = self._kept[name]
+        return kept
+
+    def turn_seconds(self, otherwise: float) -> float:
+        """How long the running check may play plans now; `otherwise` where no time limit divides a campaign."""
+        if self._turns is None or self._current is None:
+            return otherwise
+        return self._turns.turn(self._current.check_id, time.monotonic())
+
+    def turn_took(self, new_count: int) -> None:
+        """Say how many new triples the running check reached in its turn."""
+        if self._turns is not None and self._current is not None:
+            self._turns.took(self._current.check_id, new_count)
+
     def _count(self, story: Story) -> None:
         if self._current is not None:
             self._current.operation_count += story.operation_count
@@ -111,13 +140,27 @@ class Run:
                 raise pytest.UsageError(f"{item.nodeid} judges no requirement, or an unknown one: {unknown}")
             if self._is_wanted(slugs) and self.settings.selects(check_id_of(item), slugs):
                 kept.append(item)
-                self.recorder.checks[check_id_of(item)] = CheckRecord(check_id_of(item), title_of(item), slugs)
             else:
                 dropped.append(item)
+        if self.settings.time_limit is not None:
+            kept.sort(key=lambda item: is_fuzzed(check_id_of(item)))
+        for item in self._of_other_shards(kept):
+            kept.remove(item)
+            dropped.append(item)
+        for item in kept:
+            self.recorder.checks[check_id_of(item)] = CheckRecord(check_id_of(item), title_of(item), slugs_of(item))
         items[:] = kept
         self.nothing_selected = not kept
         if dropped:
             config.hook.pytest_deselected(items=dropped)
+
+    def _of_other_shards(self, items: list[pytest.Item]) -> list[pytest.Item]:
+        """The scripted checks that other shards run; fuzzed ones run in all, each with plans of its own."""
+        shard = self.settings.shard
+        if shard is None:
+            return []
+        scripted = [item for item in items if not is_fuzzed(check_id_of(item))]
+        return [item for number, item in enumerate(scripted) if not shard.takes(number)]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
@@ -163,6 +206,9 @@ class Run:
         self.recorder.describe_target(target.address, target.control_address, target.launched, description)
         if introduction is not None and introduction.profiles is not None:
             self._leave_out(introduction.profiles, items)
+        if self.settings.time_limit is not None:
+            end = self.recorder.started + self.settings.time_limit - REPORT_SECONDS
+            self._turns = Turns(end, sum(is_fuzzed(check_id_of(item)) for item in items))
         self.progress.started(
             self.recorder.target.name,
             target.address,
@@ -183,6 +229,7 @@ class Run:
         """Open and close the record of one check."""
         check = self.recorder.checks[check_id_of(item)]
         self._current = check
+        self.recorder.fuzzing.check_began(check.check_id)
         self.progress.check_started(check.check_id, check.title)
         try:
             return (yield)
@@ -197,8 +244,19 @@ class Run:
             self._current = None
             if check.verdict is None and not self.recorder.interrupted:
                 check.verdict, check.note = verdicts.SUITE_ERROR, "the check ended without a result"
-            if check.verdict is not None:
+            self.recorder.fuzzing.check_took(check.check_id, check.seconds)
+            if self._comes_again(check):
+                item.session.items.append(item)  # which pytest is going through
+            elif check.verdict is not None:
                 self.progress.check_finished(check.check_id, check.verdict, check.seconds)
+
+    def _comes_again(self, check: CheckRecord) -> bool:
+        """Whether the check gets another turn after all others."""
+        if self._turns is None or self.recorder.interrupted or self.recorder.unreachable:
+            return False
+        if check.verdict != verdicts.PASSED:
+            self._turns.leaves(check.check_id)
+        return self._turns.comes_again(check.check_id, time.monotonic())
 
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         """Remember that somebody stopped the run; pytest calls this for a run that stops itself, too."""

@@ -13,7 +13,10 @@ from conformance.exceptions import UsageError
 from conformance.requirements import Register
 from conformance.requirements.editions import Edition, UnknownEditionError, load_edition, present_edition
 from conformance.run.budget import BUDGETS, Budget
+from conformance.run.shards import Shard
 from conformance.wire import TargetOptions
+
+MOST_MINUTES = 7 * 24 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,8 @@ class RunSettings:
     replayed: Path | None = None  # the failure file that the plan is from
     stop_at_first: bool = False  # end the run at the first violation
     stop_at: tuple[str, ...] = ()  # end the run at the first violation of one of these requirements
+    time_limit: float | None = None  # seconds that the whole run lasts; None: as long as its budget takes
+    shard: Shard | None = None  # the part of a campaign over several machines that this run is
 
     @classmethod
     def checked(
@@ -48,6 +53,8 @@ class RunSettings:
         replayed: Path | None = None,
         stop_at_first: bool = False,
         edition: str = "",
+        minutes: float | None = None,
+        shard: str = "",
     ) -> RunSettings:
         """Settings made of what somebody typed; no profile means all that the edition has, no edition the suite's."""
         try:
@@ -61,6 +68,8 @@ class RunSettings:
             raise UsageError(f"--profile {unknown[0]!r} is unknown; the profiles of {of} are {known}")
         if budget not in BUDGETS:
             raise UsageError(f"--budget {budget!r} is unknown; choose one of {', '.join(BUDGETS)}")
+        if minutes is not None and not 0 < minutes <= MOST_MINUTES:
+            raise UsageError(f"--minutes {minutes:g} is none; a run lasts up to {MOST_MINUTES} minutes, a week")
         return cls(
             target=target,
             profiles=tuple(dict.fromkeys(profiles)) or in_edition,
@@ -73,6 +82,8 @@ class RunSettings:
             plan=plan,
             replayed=replayed,
             stop_at_first=stop_at_first,
+            time_limit=None if minutes is None else minutes * 60,
+            shard=Shard.parsed(shard) if shard else None,
         )
 
     def narrowed_to(self, listed: Iterable[str]) -> RunSettings:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from cartsync.conformance.v1 import report_pb2
 
-from conformance.reports.wording import NOT_SELECTED
+from conformance.reports.wording import NOT_SELECTED, OTHER_SHARDS
 from conformance.requirements import Requirement
 
 Verdict: TypeAlias = report_pb2.Verdict.ValueType
@@ -144,7 +144,7 @@ def _of_edition(report: report_pb2.Report) -> str:
         case report_pb2.RUN_VERDICT_UNREACHABLE:
             return "No verdict: the server could not be reached, or stopped answering."
         case report_pb2.RUN_VERDICT_PARTIAL:
-            left_out = sum(result.note == NOT_SELECTED for result in report.requirements)
+            left_out = sum(result.note in (NOT_SELECTED, OTHER_SHARDS) for result in report.requirements)
             gaps = ((count[NOT_TESTABLE] - left_out, "could not be tested"), (left_out, "were not selected"))
             told = [f"{number} {what}" for number, what in gaps if number] or ["some checks were left out"]
             of = f"of {len(report.requirements)} requirements "

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from hypothesis.configuration import set_hypothesis_home_dir
 from conformance.exceptions import NotTestableError, ViolationError
 from conformance.explaining.possible_worlds import worlds_as_json
 from conformance.oracle import Refutation, TooManyWorldsError
-from conformance.plans.campaign import Limit, campaign
+from conformance.plans.campaign import Limit, Played, Search
 from conformance.plans.execute import Play
 from conformance.plans.family import Family
 from conformance.plans.files import from_json, to_json
@@ -34,11 +33,7 @@ def fuzz(run: Run, family: Family, *, share: float = 1.0) -> None:
 
     `share` is the part of the budget's seconds that this family gets.
     """
-    with_probe = run.story(f"fuzz-{family.name}", run.rng("fuzz", family.name))
-    with_probe.needs_unmade_cart()
-    means = means_of(with_probe)
-    run.end_story(with_probe)
-    player = _Player(run, family, means)
+    player = run.kept(family.name, lambda: _Player(run, family, _means(run, family)))
     replayed = run.settings.plan
     if replayed is not None:
         plan = from_json(replayed)
@@ -46,29 +41,44 @@ def fuzz(run: Run, family: Family, *, share: float = 1.0) -> None:
             if refutation := player(plan):
                 raise player.violation(Failure(plan, refutation))
         return
-    if not family.possible(means):
-        missing = ", ".join(sorted(family.needs - means))
+    if not family.possible(player.means):
+        missing = ", ".join(sorted(family.needs - player.means))
         raise NotTestableError(f"plans of the family {family.name} need what the target does not offer: {missing}")
     _keep_hypothesis_out_of_here()
     budget = run.settings.budget
-    limit = Limit(budget.plan_count, budget.seconds * share, budget.shrink_seconds)
-    campaign_seed = run.rng("fuzz", family.name).getrandbits(64)
-    failure = campaign(family, means, limit, campaign_seed, player)
+    failure = player.search.go_on(
+        Limit(budget.plan_count, run.turn_seconds(budget.seconds * share), budget.shrink_seconds)
+    )
+    run.turn_took(player.search.new_count)
     if failure is None and not player.played_count:  # a slow machine took all of the time to draw the first
-        failure = campaign(family, means, replace(limit, plan_count=1, seconds=ONE_PLAN_SECONDS), campaign_seed, player)
+        failure = player.search.go_on(Limit(1, ONE_PLAN_SECONDS, budget.shrink_seconds))
     if failure is not None:
         raise player.violation(player.confirmed(failure))
     if not player.judged_count:
         raise NotTestableError(f"none of {player.played_count} plans of the family {family.name} could be judged")
 
 
+def _means(run: Run, family: Family) -> frozenset[Means]:
+    """What can be done to the run's target."""
+    probe = run.story(f"fuzz-{family.name}", run.rng("fuzz", family.name))
+    probe.needs_unmade_cart()
+    means = means_of(probe)
+    run.end_story(probe)
+    return means
+
+
 class _Player:
-    """Plays plans, each in a story of its own. The story of the last failure stays open: it is the evidence."""
+    """Plays plans, each in a story of its own. The story of the last failure stays open: it is the evidence.
+
+    It is kept while the check has turns, with its search and all that this has reached.
+    """
 
     def __init__(self, run: Run, family: Family, means: frozenset[Means]) -> None:
         self._run = run
         self._name = f"fuzz-{family.name}"
-        self._means = means
+        self.means = means
+        parts = ("fuzz", family.name, *([run.settings.shard] if run.settings.shard else []))
+        self.search = Search(family, means, run.rng(*parts).getrandbits(64), self.explored)
         self.played_count = 0
         self.judged_count = 0  # plans played to the end without too much being unknown
         self._evidence: Story | None = None
@@ -76,8 +86,12 @@ class _Player:
 
     def __call__(self, plan: Plan) -> Refutation | None:
         """Play one plan."""
+        return self.explored(plan).refutation
+
+    def explored(self, plan: Plan) -> Played:
+        """Play one plan, and tell what it reached."""
         story = self._run.story(self._name, self._run.rng(self._name, repr(plan)))
-        play = Play(plan, LiveStage(story, self._means), RecordingJudge)
+        play = Play(plan, LiveStage(story, self.means), RecordingJudge)
         refutation, undecided = None, False
         try:
             play.run()
@@ -91,9 +105,10 @@ class _Player:
             story.operation_count = play.judge.judged_count
         self.played_count += 1
         self._run.plan_executed(self.played_count)
+        self._run.plan_played(plan, play)
         self._run.plan_told(plan, play.judge, refutation, undecided=undecided)
         self._keep_or_end(story, failed=refutation is not None)
-        return refutation
+        return Played(refutation, play.lookout.triples)
 
     def _keep_or_end(self, story: Story, *, failed: bool) -> None:
         if not failed:

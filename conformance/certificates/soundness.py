@@ -24,6 +24,7 @@ _NEEDED = (
     "target.address",
     "settings.budget",
     "start_time",
+    "tier",
 )
 
 
@@ -39,6 +40,8 @@ def faults(report: report_pb2.Report, edition: Edition | None) -> Iterator[str]:
     for path in _NEEDED:
         if not _is_set(report, path):
             yield f"its field {path} is missing, so it does not say what was certified"
+    if not all(shard.plan_digest for shard in report.shards or (report.settings,)):
+        yield "it has no digest of the plans that were played, so it does not say how it was tested"
     yield from _profile_faults(report)
     yield from _requirement_faults(report)
     yield from _finding_faults(report)

@@ -205,6 +205,14 @@ def _no_digest(report: report_pb2.Report) -> None:
     report.edition.ClearField("digest")
 
 
+def _no_plans(report: report_pb2.Report) -> None:
+    report.settings.ClearField("plan_digest")
+
+
+def _shard_without_plans(report: report_pb2.Report) -> None:
+    report.shards.extend([report_pb2.Shard(plan_digest="ab"), report_pb2.Shard()])
+
+
 def _no_time(report: report_pb2.Report) -> None:
     report.ClearField("start_time")
 
@@ -231,6 +239,8 @@ EDITS: list[tuple[Callable[[report_pb2.Report], None], str]] = [
     (_other_finding, "a finding on cart/add-adds that its verdict does not count"),
     (_excused, "what is excused is not met"),
     (_no_digest, r"edition\.digest is missing"),
+    (_no_plans, "no digest of the plans"),
+    (_shard_without_plans, "no digest of the plans"),
     (_no_time, "start_time is missing"),
     (_released_edition_with_other_requirements, "which is released and never changes"),
 ]

@@ -1,4 +1,4 @@
-"""`cartsync-conformance`: run, replay, requirements, selftest.
+"""`cartsync-conformance`: run, merge, replay, requirements, selftest.
 
 Exit codes: 0 certified, 1 violation, 2 usage, 3 target unreachable or not healthy, 4 error of the suite itself,
 5 partial (something requested could not be tested), 130 interrupted (the report has what was found by then).
@@ -123,6 +123,28 @@ def _target_of(target: str, control: str, control_secret: str, launch: str, fixt
 )
 @click.option("--only", multiple=True, metavar="PATTERN", help="Only checks of these slugs or names; never certifies.")
 @click.option(
+    "--baseline",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="Known failures (TOML), which do not fail the run; entries that are met or expired do.",
+)
+@click.option(
+    "--write-baseline",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    metavar="FILE",
+    help="Write the violations of this run as a baseline to start from.",
+)
+@click.option(
+    "--reruns",
+    type=click.IntRange(min=0, max=100),
+    default=3,
+    show_default=True,
+    metavar="K",
+    help="Run the story of each violation so many times again: is it deterministic, flaky or unproven?",
+)
+@click.option(
     "--minutes",
     type=click.FloatRange(min=0, min_open=True),
     default=None,
@@ -153,6 +175,9 @@ def run(
     seed: int | None,
     report_dir: Path,
     only: tuple[str, ...],
+    baseline: Path | None,
+    write_baseline: Path | None,
+    reruns: int,
     minutes: float | None,
     shard: str,
     edition: str,
@@ -171,6 +196,9 @@ def run(
             edition=edition,
             minutes=minutes,
             shard=shard,
+            baseline=baseline,
+            write_baseline=write_baseline,
+            reruns=reruns,
         )
     )
 
@@ -215,6 +243,24 @@ def rejudge(history: Path, form: str) -> None:
     from conformance.cli.rejudging import rejudge_history
 
     raise SystemExit(rejudge_history(history, form))
+
+
+@main.command(
+    epilog="Exit codes: those of `run`, for the whole campaign; 2 also for reports that are not of one campaign."
+)
+@click.argument("reports", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.option(
+    "--report-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("conformance-report"),
+    show_default=True,
+    help="Where the report of the whole goes.",
+)
+def merge(reports: tuple[Path, ...], report_dir: Path) -> None:
+    """Make one report of the REPORTs of all shards of a campaign (report.json, or the folder it is in)."""
+    from conformance.cli.merging import merge_reports
+
+    raise SystemExit(merge_reports(reports, report_dir))
 
 
 @main.command()

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
+from conformance.exceptions import UsageError
 from conformance.reports.terminal import progress_for
 from conformance.requirements import load
 from conformance.run import RunSettings
+from conformance.run.baseline import baseline_text, read_baseline
 from conformance.run.execute import execute
 from conformance.wire import TargetOptions
 
@@ -25,9 +28,14 @@ def run_suite(
     edition: str = "",
     minutes: float | None = None,
     shard: str = "",
+    baseline: Path | None = None,
+    write_baseline: Path | None = None,
+    reruns: int = 0,
 ) -> int:
     """Run the suite with live progress; returns the exit code, raises UsageError."""
     register = load()
+    today = datetime.now(UTC).date()
+    known = read_baseline(baseline, register.by_slug) if baseline is not None else None
     settings = RunSettings.checked(
         register,
         target=target,
@@ -39,6 +47,9 @@ def run_suite(
         edition=edition,
         minutes=minutes,
         shard=shard,
+        baseline=known,
+        today=today,
+        reruns=reruns,
     )
     progress = progress_for(sys.stdout)
     try:
@@ -47,4 +58,14 @@ def run_suite(
         progress.close()
     if report is None:
         click.echo("The suite itself failed before it could report anything; see the messages above.", err=True)
+    elif write_baseline is not None:
+        _write(write_baseline, baseline_text(report, known or (), today))
     return code
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"--write-baseline {file} cannot be written: {error.strerror or error}") from error
+    click.echo(f"Baseline: {file}; give each entry a reason before it is used")

@@ -18,7 +18,7 @@ from conformance.redaction import redacted_event, redacted_message, redacted_tex
 from conformance.reports.wording import NOT_SELECTED, OTHER_SHARDS
 from conformance.requirements import Register, Requirement
 from conformance.requirements.editions import first_editions
-from conformance.run import failure_files, tiers, verdicts
+from conformance.run import baseline, failure_files, tiers, verdicts
 from conformance.run.fuzz_tally import FuzzTally
 from conformance.run.replay_command import program_as_typed, replay_command
 from conformance.run.settings import RunSettings
@@ -68,6 +68,7 @@ class Recorder:
     broken: list[str] = field(default_factory=list)  # what of the suite could not be read, or failed
     interrupted: bool = False  # somebody stopped the run
     fuzzing: FuzzTally = field(default_factory=FuzzTally)
+    plans: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # the plan of each failure file that has one
     unlisted_profiles: tuple[str, ...] = ()  # not tested, because the server's policy does not list them
     _start_seconds: float = field(default_factory=time.time)
     started: float = field(default_factory=time.monotonic)
@@ -146,6 +147,8 @@ class Recorder:
                     worlds=worlds,
                 ),
             )
+            if plan is not None:
+                self.plans[finding.replay_file] = plan
         self.findings.append(finding)
 
     def requirement(self, slug: str) -> Requirement | None:
@@ -202,7 +205,8 @@ class Recorder:
             )
         if self.settings.time_limit is not None:
             report.settings.time_limit.FromMilliseconds(int(self.settings.time_limit * 1000))
-        report.verdict, report.exit_code = verdicts.judge_run(profiles)
+        self._compare_with_baseline(report)
+        report.verdict, report.exit_code = verdicts.judge_by_baseline(report)
         report.summary = self.unreachable or verdicts.sentence(report)
         if self.interrupted:
             report.summary = f"Interrupted after {report.effort.check_count} of {len(checks)} checks. {report.summary}"
@@ -212,6 +216,17 @@ class Recorder:
         report.start_time.FromMilliseconds(int(self._start_seconds * 1000))
         report.duration.FromMilliseconds(int((time.monotonic() - self.started) * 1000))
         return report
+
+    def _compare_with_baseline(self, report: report_pb2.Report) -> None:
+        if self.settings.baseline is None:
+            return
+        complete = not (self.settings.only or self.settings.shard or self.interrupted or self.unreachable)
+        result = baseline.compare(self.settings.baseline, report.requirements, self.settings.today, complete=complete)
+        report.baseline.CopyFrom(result)
+        known = {entry.slug: entry for entry in result.known}
+        for finding in report.findings:
+            if finding.slug in known and finding.verdict in (verdicts.VIOLATION, verdicts.WARNING):
+                finding.known.CopyFrom(known[finding.slug])
 
     def _findings(self, later: set[str]) -> tuple[list[report_pb2.Finding], list[report_pb2.Finding]]:
         """Those that count and those of later requirements, violations first. A lost server counts in any case."""

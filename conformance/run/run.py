@@ -7,10 +7,12 @@ import random
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import grpc
 import pytest
+from _pytest.runner import runtestprotocol
 from cartsync.conformance.v1 import report_pb2
 
 from conformance import SPEC_VERSION
@@ -23,7 +25,9 @@ from conformance.rejudging.telling import RecordingJudge
 from conformance.reports.terminal import Progress
 from conformance.requirements import Register
 from conformance.run import failure_files, verdicts
+from conformance.run.encore import Encore
 from conformance.run.recorder import NoProgress, Recorder
+from conformance.run.reruns import run_again
 from conformance.run.settings import RunSettings
 from conformance.run.smoke import smoke
 from conformance.run.turns import REPORT_SECONDS, Turns, is_fuzzed
@@ -92,6 +96,8 @@ class Run:
     def plan_told(self, plan: Plan, judge: Judge, refutation: Refutation | None, *, undecided: bool) -> None:
         """Keep what the judge of a plan was told, so that a later suite can judge it again."""
         check = self._current.check_id if self._current is not None else ""
+        if isinstance(self.recorder, Encore):
+            return
         if isinstance(judge, RecordingJudge):
             self._history.keep(check, plan, judge, refutation, undecided=undecided)
 
@@ -173,7 +179,10 @@ class Run:
                 except TargetUnreachableError as error:
                     self.recorder.unreachable = str(error)
                     session.items.clear()
-            return (yield)
+            result = yield
+            if self._target is not None:
+                self._run_again(session)
+            return result
 
     def _clear_failures(self) -> None:
         """The failures of an earlier run would stand beside this run's report as if they were its own."""
@@ -227,12 +236,17 @@ class Run:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         """Open and close the record of one check."""
+        with self._recorded(item):
+            return (yield)
+
+    @contextlib.contextmanager
+    def _recorded(self, item: pytest.Item) -> Iterator[None]:
         check = self.recorder.checks[check_id_of(item)]
         self._current = check
         self.recorder.fuzzing.check_began(check.check_id)
         self.progress.check_started(check.check_id, check.title)
         try:
-            return (yield)
+            yield
         except KeyboardInterrupt:
             self.recorder.interrupted = True
             raise
@@ -280,7 +294,9 @@ class Run:
             if check.verdict == verdicts.NOT_TESTABLE:
                 report.outcome = "skipped"
                 report.longrepr = (str(item.path), 0, f"not testable: {check.note}")
-            if self.recorder.unreachable:
+            if isinstance(self.recorder, Encore):
+                pass  # the run is over
+            elif self.recorder.unreachable:
                 item.session.shouldstop = self.recorder.unreachable
             elif check.verdict == verdicts.VIOLATION and (
                 self.settings.stop_at_first or check.blamed in self.settings.stop_at
@@ -311,6 +327,41 @@ class Run:
         self.report = report
         self.progress.finished(report, self.settings.report_dir)
         session.exitstatus = report.exit_code
+
+    # Once more.
+
+    def _run_again(self, session: pytest.Session) -> None:
+        """Run the story of each violation again, to tell how surely it happens."""
+        findings, items = self.recorder.findings, {check_id_of(item): item for item in session.items}
+        if not self.settings.reruns or self.recorder.unreachable or not findings:
+            return
+        left = run_again(
+            findings,
+            self.settings.reruns,
+            lambda finding: self._once_more(items[finding.check_id], finding),
+            time.monotonic,
+        )
+        for finding in findings:
+            if finding.HasField("reproduction"):
+                with contextlib.suppress(OSError, ValueError):  # the report has it all the same
+                    failure_files.set_reproduction(self.settings.report_dir, finding)
+        if left:
+            self.progress.note(f"{left} violation(s) were not run again: there were too many, or time was up")
+
+    def _once_more(self, item: pytest.Item, finding: report_pb2.Finding) -> str | None:
+        """Run a check again with the plan that failed; which requirement was violated, if it came to a result."""
+        recorder, settings, progress, turns = self.recorder, self.settings, self.progress, self._turns
+        plan = recorder.plans.get(finding.replay_file)
+        encore = Encore(self.register, replace(settings, plan=plan, play_count=1), recorder.suite_version)
+        check = encore.checks[finding.check_id] = CheckRecord(finding.check_id, title_of(item), slugs_of(item))
+        self.recorder, self.settings, self.progress, self._turns = encore, encore.settings, NoProgress(), None
+        self._kept.clear()
+        try:
+            with self._recorded(item):
+                runtestprotocol(item, log=False, nextitem=None)
+        finally:
+            self.recorder, self.settings, self.progress, self._turns = recorder, settings, progress, turns
+        return encore.outcome_of(check)
 
     # Who is at fault.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from conformance.exceptions import UsageError
 from conformance.requirements import Register
 from conformance.requirements.editions import Edition, UnknownEditionError, load_edition, present_edition
+from conformance.run.baseline import Baseline
 from conformance.run.budget import BUDGETS, Budget
 from conformance.run.shards import Shard
 from conformance.wire import TargetOptions
@@ -36,6 +38,10 @@ class RunSettings:
     stop_at_first: bool = False  # end the run at the first violation
     stop_at: tuple[str, ...] = ()  # end the run at the first violation of one of these requirements
     time_limit: float | None = None  # seconds that the whole run lasts; None: as long as its budget takes
+    baseline: Baseline | None = None  # failures that are known; None: there is no baseline
+    today: date = date.max  # when entries of the baseline are looked at
+    reruns: int = 0  # how many times the story of a violation is run again
+    play_count: int = 3  # how many times a plan that is replayed is played before it counts as kept
     shard: Shard | None = None  # the part of a campaign over several machines that this run is
 
     @classmethod
@@ -55,6 +61,9 @@ class RunSettings:
         edition: str = "",
         minutes: float | None = None,
         shard: str = "",
+        baseline: Baseline | None = None,
+        today: date = date.max,
+        reruns: int = 0,
     ) -> RunSettings:
         """Settings made of what somebody typed; no profile means all that the edition has, no edition the suite's."""
         try:
@@ -82,6 +91,9 @@ class RunSettings:
             plan=plan,
             replayed=replayed,
             stop_at_first=stop_at_first,
+            baseline=baseline,
+            today=today,
+            reruns=reruns,
             time_limit=None if minutes is None else minutes * 60,
             shard=Shard.parsed(shard) if shard else None,
         )

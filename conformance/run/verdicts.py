@@ -108,13 +108,45 @@ def judge_profile(name: str, requirements: Sequence[report_pb2.RequirementResult
 
 
 def judge_run(profiles: Sequence[report_pb2.ProfileResult]) -> tuple[report_pb2.RunVerdict.ValueType, int]:
-    """The run's verdict and exit code."""
+    """The verdict and exit code of a run without a baseline."""
     return _RUN_VERDICTS[worst(profile.verdict for profile in profiles)]
+
+
+def judge_by_baseline(report: report_pb2.Report) -> tuple[report_pb2.RunVerdict.ValueType, int]:
+    """The verdict and exit code by what became of the profiles and of the baseline; an unset one changes nothing."""
+    verdict = worst(profile.verdict for profile in report.profiles)
+    if report.baseline.faults:
+        return _RUN_VERDICTS[VIOLATION]
+    known = {entry.slug for entry in report.baseline.known}
+    if verdict != VIOLATION or not known:
+        return _RUN_VERDICTS[verdict]
+    left = [r.verdict for r in report.requirements if not (r.slug in known and r.verdict == VIOLATION)]
+    left += [profile.verdict for profile in report.profiles if profile.verdict != VIOLATION]
+    verdict = worst(PASSED if verdict == WARNING else verdict for verdict in left)
+    return (report_pb2.RUN_VERDICT_AS_BASELINE, 0) if verdict == PASSED else _RUN_VERDICTS[verdict]
 
 
 def sentence(report: report_pb2.Report) -> str:
     """What the verdict means, in one sentence; another one for requirements newer than the edition."""
     return _of_edition(report) + _of_later(report.later_requirements)
+
+
+def _known_violations(report: report_pb2.Report) -> list[str]:
+    known = {entry.slug for entry in report.baseline.known}
+    return [result.slug for result in report.requirements if result.verdict == VIOLATION and result.slug in known]
+
+
+def _of_baseline(report: report_pb2.Report) -> str:
+    """What the baseline adds to the sentence of a run that fails."""
+    told = ""
+    if known := len(_known_violations(report)):
+        told += f", {known} of them known to the baseline"
+    passed = sum(fault.kind == report_pb2.BaselineFault.KIND_UNEXPECTED_PASS for fault in report.baseline.faults)
+    if passed:
+        told += f"; {passed} {'entry' if passed == 1 else 'entries'} of the baseline must go, the server is better now"
+    if expired := len(report.baseline.faults) - passed:
+        told += f"; {expired} {'entry' if expired == 1 else 'entries'} of the baseline expired"
+    return told
 
 
 def _of_later(later: Sequence[report_pb2.RequirementResult]) -> str:
@@ -140,7 +172,12 @@ def _of_edition(report: report_pb2.Report) -> str:
             return f"Certified for {names}: every MUST was tested and met{warned}."
         case report_pb2.RUN_VERDICT_VIOLATION:
             are = "is" if count[VIOLATION] == 1 else "are"
-            return f"Not certified: {count[VIOLATION]} of {len(report.requirements)} requirements {are} violated."
+            violated = f"{count[VIOLATION]} of {len(report.requirements)} requirements {are} violated"
+            return f"Not certified: {violated}{_of_baseline(report)}."
+        case report_pb2.RUN_VERDICT_AS_BASELINE:
+            known = len(_known_violations(report))
+            are = "requirement is" if known == 1 else "requirements are"
+            return f"Not certified, but nothing is new: {known} {are} violated, as the baseline has it."
         case report_pb2.RUN_VERDICT_UNREACHABLE:
             return "No verdict: the server could not be reached, or stopped answering."
         case report_pb2.RUN_VERDICT_PARTIAL:
@@ -148,6 +185,8 @@ def _of_edition(report: report_pb2.Report) -> str:
             gaps = ((count[NOT_TESTABLE] - left_out, "could not be tested"), (left_out, "were not selected"))
             told = [f"{number} {what}" for number, what in gaps if number] or ["some checks were left out"]
             of = f"of {len(report.requirements)} requirements "
-            return f"Partial: nothing is violated, but {of}{' and '.join(told)}."
+            known = len(_known_violations(report))
+            nothing = f"nothing is violated but {known} known to the baseline" if known else "nothing is violated"
+            return f"Partial: {nothing}, {'and' if known else 'but'} {of}{' and '.join(told)}."
         case _:
             return "No verdict: the suite itself failed; please report it with this file."

@@ -37,7 +37,7 @@ def fuzz(run: Run, family: Family, *, share: float = 1.0) -> None:
     replayed = run.settings.plan
     if replayed is not None:
         plan = from_json(replayed)
-        for _ in range(REPLAYS):
+        for _ in range(run.settings.play_count):
             if refutation := player(plan):
                 raise player.violation(Failure(plan, refutation))
         return

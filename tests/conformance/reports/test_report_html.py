@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from parsed_page import Page
 
 from conformance.reports import to_html
+from conformance.reports.coverage_table import coverage_table
+from conformance.reports.story import lay_out
 from conformance.reports.wording import one_line
 
 SAMPLES = [
@@ -238,3 +240,51 @@ def test_requirements_without_a_judgement_are_grouped_by_reason_above_the_list()
     text = " ".join(section.text.split())
     assert "not testable 1 requirement: Needs the capability save_restore" in text
     assert "suite error 1 requirement: AssertionError in the check" in text
+
+
+def test_a_finding_says_why_how_surely_and_how_to_see_it_with_and_without_the_suite() -> None:
+    first, second, _ = Page(to_html(sample_reports.violated())).all("article", "finding")
+    assert "An answer is not an effect." in first.text
+    assert "every time (5 of 5)" in first.text
+    assert "replay failures/effects-exactly-once-1.json --launch 'my server'" in first.text
+    assert "In the folder from which the suite was started." in first.text
+    assert "flaky (2 of 5)" in second.text
+    assert "buf curl" in second.text
+    assert "cartsync.v1.CartSyncService/SubmitOperations" in second.text
+    assert "In the folder of this report" in second.text
+
+
+def test_a_campaign_shows_what_it_reached_its_parts_and_what_was_known() -> None:
+    report = sample_reports.campaign()
+    text = " ".join(Page(to_html(report)).all("main")[0].text.split())
+    assert f"{len(report.coverage):,} triples of requirement, state and fault" in text
+    for words in (
+        "crash before commit",
+        "above a gap",
+        "1 of 2",
+        "2 of 2",
+        "retries are not told apart yet",
+        "expired",
+    ):
+        assert words in text
+    table = coverage_table(report.coverage)
+    assert table is not None
+    assert table.judged_count == sum(cell.count for cell in report.coverage)
+    for row in table.rows:
+        for fault, count in zip(table.faults, row.counts, strict=True):
+            met = {c.requirement for c in report.coverage if (c.state, c.fault) == (row.state, fault)}
+            assert count == len(met)
+
+
+def test_a_report_without_coverage_or_baseline_has_no_place_for_them() -> None:
+    html = to_html(sample_reports.violated())
+    assert 'id="coverage"' not in html
+    assert 'id="baseline"' not in html
+    assert coverage_table([]) is None
+
+
+def test_the_picture_of_a_long_story_has_no_more_points_than_can_be_told_apart() -> None:
+    story = lay_out(list(sample_reports.long_story(5_000)))
+    assert story is not None
+    assert story.dots.count("M") <= 1_001 * len(story.lanes)
+    assert len(story.culprits) == 1

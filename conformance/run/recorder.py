@@ -117,7 +117,7 @@ class Recorder:
             expected=redacted_text(expected),
             observed=redacted_text(observed),
             check_id=check.check_id,
-            because=reason_for(slug),
+            because=reason_for(slug) if verdict in (verdicts.VIOLATION, verdicts.WARNING) else "",
             timeline=[_timeline_event(event) for event in events if not event.quiet],
         )
         if verdict in (verdicts.VIOLATION, verdicts.WARNING):

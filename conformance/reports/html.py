@@ -22,6 +22,7 @@ from markupsafe import Markup, escape
 
 from conformance.reports.chapters import by_place
 from conformance.reports.coverage_table import coverage_table
+from conformance.reports.rates import rate_of, unmet_faults, unmet_requirements, unmet_states
 from conformance.reports.story import Story, lay_out
 from conformance.reports.summary import Gathered, gathered, later, profile_figures, profile_word, tally, unjudged
 from conformance.reports.wording import (
@@ -95,6 +96,10 @@ def to_html(report: report_pb2.Report) -> str:
     environment, script_source = _environment()
     return environment.get_template("report.html.j2").render(
         report=report,
+        rate=rate_of(report),
+        unmet_faults=unmet_faults(report),
+        unmet_states=unmet_states(report),
+        unmet_requirements=unmet_requirements(report),
         run_word=run_word_for(report.verdict),
         target_title=target_title(report.target),
         lead=lead_text(report),

@@ -10,6 +10,7 @@ from typing import TextIO
 from cartsync.conformance.v1.report_pb2 import Report, Verdict
 
 from conformance.explaining.reasons import in_short
+from conformance.reports.rates import coverage_lines, rate_text
 from conformance.reports.summary import (
     Gathered,
     Unjudged,
@@ -127,7 +128,10 @@ def summary_lines(report: Report, report_dir: Path) -> list[str]:
     if newer := later(report):
         lines += ["", f"{newer.title}:", *_paragraph(newer.meaning, "  "), *_paragraph(newer.counts, "  ")]
         lines += _finding_lines(newer.groups, report, report_dir)
-    lines += ["", *_paragraph(effort_text(report)), f"Report: {one_line(str(report_dir / 'report.html'))}"]
+    lines += ["", *_paragraph(effort_text(report))]
+    for told in (rate_text(report), *coverage_lines(report)):
+        lines += _paragraph(sentence)
+    lines += [f"Report: {one_line(str(report_dir / 'report.html'))}"]
     return lines
 
 

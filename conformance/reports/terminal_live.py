@@ -24,6 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.explaining.reasons import in_short
+from conformance.reports.rates import coverage_lines, rate_text
 from conformance.reports.summary import Gathered, later, profile_figures, profile_word, unjudged, worth_telling
 from conformance.reports.terminal_lines import LISTED_FINDINGS, LISTED_REASONS, effort_text, gap_text, more_text
 from conformance.reports.wording import (
@@ -195,6 +196,9 @@ def summary(report: Report, report_dir: Path) -> Iterator[RenderableType]:
         yield Text("")
         yield from _findings(newer.groups, report, report_dir)
     yield Text(effort_text(report), style="bright_black")
+    for told in (rate_text(report), *coverage_lines(report)):
+        if told:
+            yield Text(told, style="bright_black")
     yield Unbroken(f"Report  {one_line(str(report_dir / 'report.html'))}")
 
 

@@ -31,8 +31,8 @@ class ViolationError(Exception):
     """The server under test broke a requirement.
 
     `slug` names the requirement; None means the first one that the running check is marked with. `summary` is
-    one plain sentence on what the server did. `plan` is the shrunk plan in JSON form, and `worlds` what a correct server
-    might have recorded by then, for failures of fuzzing.
+    one plain sentence on what the server did. For failures of fuzzing, `plan` is the shrunk plan in JSON form, and
+    `worlds` what a correct server might have recorded by then.
     """
 
     def __init__(

@@ -129,7 +129,7 @@ def summary_lines(report: Report, report_dir: Path) -> list[str]:
         lines += ["", f"{newer.title}:", *_paragraph(newer.meaning, "  "), *_paragraph(newer.counts, "  ")]
         lines += _finding_lines(newer.groups, report, report_dir)
     lines += ["", *_paragraph(effort_text(report))]
-    for told in (rate_text(report), *coverage_lines(report)):
+    for sentence in (rate_text(report), *coverage_lines(report)):
         lines += _paragraph(sentence)
     lines += [f"Report: {one_line(str(report_dir / 'report.html'))}"]
     return lines

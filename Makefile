@@ -94,11 +94,17 @@ site-check: site ## Open every page of the site in a headless Chromium
 report-check: $(STUBS) ## Open sample reports in a headless Chromium: nothing broken, foreign, cut or inaccessible
 	$(BIN)/python -m tools.report_check $(ARGS)
 
+.PHONY: action-check
+action-check: $(STUBS) ## Run the steps of action.yml as a runner does, against a right and a wrong server; ARGS="--quick"
+	$(BIN)/python -m tools.action_check $(ARGS)
+
 .PHONY: lock
 lock: $(READY) ## Resolve the newest versions that pyproject.toml allows into requirements.lock
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --group dev --universal --generate-hashes --python-version 3.11 \
 	    --no-emit-index-url --no-header --quiet --upgrade --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml ci/requirements.in --constraint requirements.lock --universal --generate-hashes \
+	    --python-version 3.11 --no-emit-index-url --no-header --quiet --output-file ci/requirements.lock
 
 .PHONY: clean
 clean: ## Remove everything that was generated, the virtual environment too

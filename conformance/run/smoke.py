@@ -86,7 +86,9 @@ def _answer_one_add(story: Story) -> None:
         answer = phone.submit(phone.add(story.sku()))
         if story.target.accounts is not None:
             _see_that_it_fits(story, answer.only.outcome)
-    except NotTestableError:
+    except NotTestableError as error:
+        if story.target.accounts is not None:
+            raise TargetUnreachableError(f"the fixtures file is of no use here: {error}") from error
         return  # a server without offers is judged by what it has
     except RpcFailureError as failure:
         raise TargetUnreachableError(

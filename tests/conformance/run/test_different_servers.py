@@ -8,18 +8,18 @@ import sys
 from pathlib import Path
 
 import pytest
-from different_servers import SERVERS
+
+from conformance.mutants.different import SERVERS
 
 
 @pytest.mark.parametrize("name", SERVERS)
 @pytest.mark.timeout(300)
 def test_a_server_that_is_right_in_its_own_way_passes(tmp_path: Path, name: str) -> None:
-    script = Path(__file__).with_name("different_servers.py")
     # Scripted checks only: fuzzing has tests of its own against false alarms, and these are to take seconds.
     result = subprocess.run(
         [
             *(sys.executable, "-c", "from conformance.cli import main; main()"),
-            *("run", "--launch", f"{sys.executable} {script} {name}", "--only", "test_[!f]*"),
+            *("run", "--launch", f"{sys.executable} -m conformance.mutants --right {name}", "--only", "test_[!f]*"),
         ],
         cwd=tmp_path,
         capture_output=True,

@@ -10,6 +10,7 @@ from conformance.requirements import Register
 from conformance.run.execute import inventory
 from tools.reference.faults import SourceError
 from tools.reference.markdown import table
+from tools.reference.matrix import PublishedMatrix, published
 
 REQUIREMENTS = PurePosixPath("docs/reference/requirements.md")
 MUTANTS = PurePosixPath("docs/reference/mutants.md")
@@ -50,6 +51,7 @@ def requirement_page(register: Register) -> str:
 def mutant_page(register: Register) -> str:
     """Every wrong server with what it does wrong and the requirement it breaks."""
     by_slug = register.by_slug
+    matrix = published()
     rows = [
         (
             f"`{m.name}`",
@@ -58,6 +60,7 @@ def mutant_page(register: Register) -> str:
                 f"[{slug}](../spec/{by_slug[slug].chapter}#{slug})" if slug in by_slug else f"`{slug}`"
                 for slug in m.breaks
             ),
+            _caught_by(matrix, m.name),
         )
         for m in CATALOGUE
     ]
@@ -69,7 +72,16 @@ def mutant_page(register: Register) -> str:
             "server with one part exchanged.",
             "`make selftest` runs the suite against each of them; `python -m conformance.mutants NAME` serves one.",
             "",
-            *table(("mutant", "what it does wrong", "requirement it breaks"), rows),
+            matrix.sentence(),
+            "",
+            *table(("mutant", "what it does wrong", "requirement it breaks", "caught by"), rows),
             "",
         ]
     )
+
+
+def _caught_by(matrix: PublishedMatrix, name: str) -> str:
+    row = matrix.rows.get(name)
+    if row is None:
+        return "newer than the last whole self-test"
+    return f"`{row.check}`" if row.caught_as else "not caught"

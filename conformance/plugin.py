@@ -6,7 +6,9 @@ Loaded wherever cartsync is installed; does nothing until a target is given or a
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +29,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--cartsync-control", default="", metavar="HOST:PORT", help="its control service")
     group.addoption("--cartsync-control-secret", default="", metavar="SECRET", help="the control service's secret")
     group.addoption("--cartsync-launch", default="", metavar="COMMAND", help="starts the server under test")
+    group.addoption("--cartsync-fixtures", type=Path, default=None, metavar="FILE", help="accounts and products")
+    group.addoption("--cartsync-baseline", type=Path, default=None, metavar="FILE", help="known failures")
+    group.addoption("--cartsync-reruns", type=int, default=3, metavar="K", help="how often violations are run again")
     group.addoption("--cartsync-profile", action="append", default=[], metavar="NAME", help="profile to certify")
     group.addoption("--cartsync-budget", default="standard", help="fast, standard or deep")
     group.addoption("--cartsync-seed", type=int, default=0, help="everything random comes from it")
@@ -47,12 +52,16 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _run_of_options(config: pytest.Config) -> Run:
     from conformance.exceptions import UsageError
+    from conformance.fixtures import read_fixtures
     from conformance.requirements import load
     from conformance.run import Run, RunSettings
+    from conformance.run.baseline import read_baseline
     from conformance.wire import TargetOptions
 
     register = load()
     plan_file: Path | None = config.getoption("--cartsync-plan")
+    fixtures_file: Path | None = config.getoption("--cartsync-fixtures")
+    baseline_file: Path | None = config.getoption("--cartsync-baseline")
     try:
         settings = RunSettings.checked(
             register,
@@ -61,7 +70,11 @@ def _run_of_options(config: pytest.Config) -> Run:
                 control=config.getoption("--cartsync-control"),
                 launch=config.getoption("--cartsync-launch"),
                 control_secret=config.getoption("--cartsync-control-secret"),
+                fixtures=read_fixtures(fixtures_file, os.environ) if fixtures_file else None,
             ),
+            baseline=read_baseline(baseline_file, register.by_slug) if baseline_file else None,
+            today=datetime.now(UTC).date(),
+            reruns=config.getoption("--cartsync-reruns"),
             profiles=tuple(config.getoption("--cartsync-profile")),
             budget=config.getoption("--cartsync-budget"),
             seed=config.getoption("--cartsync-seed"),

@@ -1,7 +1,8 @@
 """`cartsync-conformance`: run, merge, replay, requirements, selftest.
 
-Exit codes: 0 certified, 1 violation, 2 usage, 3 target unreachable or not healthy, 4 error of the suite itself,
-5 partial (something requested could not be tested), 130 interrupted (the report has what was found by then).
+Exit codes: 0 certified (or nothing is wrong that the baseline does not know), 1 violation, 2 usage, 3 target
+unreachable or not healthy, 4 error of the suite itself, 5 partial (something requested could not be tested), 130
+interrupted (the report has what was found by then).
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 _EPILOG = (
-    "Exit codes: 0 certified · 1 violation · 2 usage · 3 target unreachable or not healthy · "
-    "4 error of the suite itself · 5 partial (something requested could not be tested) · 130 interrupted."
+    "Exit codes: 0 certified, or nothing is wrong that the baseline does not know · 1 violation, or a baseline that is "
+    "out of date · 2 usage · 3 target unreachable or not healthy · 4 error of the suite itself · 5 partial (something "
+    "requested could not be tested) · 130 interrupted."
 )
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -1,8 +1,8 @@
 """`junit.xml`: the report as continuous integration systems show it.
 
 One suite for each profile, one case for each requirement. Only what makes the exit code non-zero is a failure or
-an error; a SHOULD that is not met and what could not be tested are shown as skipped, with the reason, so that they
-are seen and do not fail the job.
+an error; a SHOULD that is not met, what could not be tested and what a baseline excuses are shown as skipped, with the
+reason, so that they are seen and do not fail the job.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from cartsync.conformance.v1 import report_pb2
 from conformance.reports.chapters import place_of
 from conformance.reports.wording import (
     LANES,
+    baseline_fault_text,
     offset_text,
     one_line,
     replay_command,
@@ -38,6 +39,7 @@ _ELEMENT = {
 # What the case for the whole run becomes when no requirement tells the run's verdict.
 _RUN_ELEMENT = {
     report_pb2.RUN_VERDICT_CERTIFIED: None,
+    report_pb2.RUN_VERDICT_AS_BASELINE: None,
     report_pb2.RUN_VERDICT_VIOLATION: "failure",
     report_pb2.RUN_VERDICT_PARTIAL: "skipped",
     report_pb2.RUN_VERDICT_UNREACHABLE: "error",
@@ -132,13 +134,24 @@ def _case(
             "time": f"{seconds:.3f}",
         },
     )
+    fault = next((fault for fault in report.baseline.faults if fault.entry.slug == requirement.slug), None)
+    if fault is not None and not later:
+        told = f"baseline: {baseline_fault_text(fault.kind)}: known because {fault.entry.reason}"
+        outcome = ET.SubElement(case, "failure", {"type": "baseline", "message": _attribute(told)})
+        outcome.text = _text(told)
+        return case
     if requirement.verdict == report_pb2.VERDICT_PASSED:
         return case
     found = findings.get(requirement.slug, ())
     reason = next((f.summary for f in found if f.summary), "") or requirement.note
     word = word_for(requirement.verdict)
     message = f"{word.text}: {reason or word.meaning}" if word.tone != "bad" else reason or word.meaning
+    known = next((entry for entry in report.baseline.known if entry.slug == requirement.slug), None)
     tag = "skipped" if later else _ELEMENT.get(requirement.verdict, "error")
+    if known is not None and requirement.verdict == report_pb2.VERDICT_VIOLATION and not later:
+        tag = "skipped"
+        where = f" ({known.link})" if known.link else ""
+        message = f"known until {known.expiry_date}: {known.reason}{where}: {message}"
     if later:
         message = f"later requirement, does not count: {word.text}: {reason or word.meaning}"
     outcome = ET.SubElement(case, tag, {"type": word.text, "message": _attribute(message)})

@@ -7,7 +7,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import TextIO
 
-from cartsync.conformance.v1.report_pb2 import Report, Verdict
+from cartsync.conformance.v1.report_pb2 import BaselineFault, Report, Verdict
 
 from conformance.explaining.reasons import in_short
 from conformance.reports.rates import coverage_lines, rate_text
@@ -21,6 +21,7 @@ from conformance.reports.summary import (
     worth_telling,
 )
 from conformance.reports.wording import (
+    baseline_fault_text,
     count_text,
     duration_text,
     lead_text,
@@ -30,6 +31,7 @@ from conformance.reports.wording import (
     run_word_for,
     seconds_of,
     target_title,
+    tier_text,
     unlisted_text,
     word_for,
 )
@@ -125,11 +127,15 @@ def summary_lines(report: Report, report_dir: Path) -> list[str]:
             lines += _paragraph(gap_text(gap), "  ")
         if len(gaps) > LISTED_REASONS:
             lines.append(f"  and for {count_text(len(gaps) - LISTED_REASONS, 'more reason')}, in the report")
+    if entries := baseline_lines(report):
+        lines += ["", "Baseline:"]
+        for entry in entries:
+            lines += _paragraph(entry, "  ")
     if newer := later(report):
         lines += ["", f"{newer.title}:", *_paragraph(newer.meaning, "  "), *_paragraph(newer.counts, "  ")]
         lines += _finding_lines(newer.groups, report, report_dir)
     lines += ["", *_paragraph(effort_text(report))]
-    for sentence in (rate_text(report), *coverage_lines(report)):
+    for sentence in (tier_line(report), rate_text(report), *coverage_lines(report)):
         lines += _paragraph(sentence)
     lines += [f"Report: {one_line(str(report_dir / 'report.html'))}"]
     return lines
@@ -154,8 +160,30 @@ def _finding_lines(groups: Sequence[Gathered], report: Report, report_dir: Path)
 
 
 def more_text(group: Gathered) -> str:
-    """How many findings stand behind the one that is shown; empty when it is the only one."""
-    return f" ({group.more_text})" if group.others else ""
+    """Whether the finding is known, and how many more stand behind it; empty when it is new and the only one."""
+    known = ", known" if group.shortest.HasField("known") else ""
+    return known + (f" ({group.more_text})" if group.others else "")
+
+
+def baseline_lines(report: Report) -> list[str]:
+    """What became of the entries of the baseline, those that fail the run first."""
+    faults = [
+        f"✗ {one_line(fault.entry.slug)}: {baseline_fault_text(fault.kind)}"
+        + (f" on {one_line(fault.entry.expiry_date)}" if fault.kind == BaselineFault.KIND_EXPIRED else "")
+        for fault in report.baseline.faults
+    ]
+    known = [
+        f"– {one_line(entry.slug)}: known until {one_line(entry.expiry_date)}: {one_line(entry.reason)}"
+        + (f" ({one_line(entry.link)})" if entry.link else "")
+        for entry in report.baseline.known
+    ]
+    return [*faults, *known]
+
+
+def tier_line(report: Report) -> str:
+    """What the server was tested by; empty when the report does not say."""
+    told = tier_text(report.tier)
+    return f"Tier: {told}" if told else ""
 
 
 def gap_text(gap: Unjudged) -> str:

@@ -26,7 +26,15 @@ from rich.text import Text
 from conformance.explaining.reasons import in_short
 from conformance.reports.rates import coverage_lines, rate_text
 from conformance.reports.summary import Gathered, later, profile_figures, profile_word, unjudged, worth_telling
-from conformance.reports.terminal_lines import LISTED_FINDINGS, LISTED_REASONS, effort_text, gap_text, more_text
+from conformance.reports.terminal_lines import (
+    LISTED_FINDINGS,
+    LISTED_REASONS,
+    baseline_lines,
+    effort_text,
+    gap_text,
+    more_text,
+    tier_line,
+)
 from conformance.reports.wording import (
     Word,
     count_text,
@@ -189,6 +197,11 @@ def summary(report: Report, report_dir: Path) -> Iterator[RenderableType]:
         if len(gaps) > LISTED_REASONS:
             yield _indented(f"and for {count_text(len(gaps) - LISTED_REASONS, 'more reason')}, in the report")
         yield Text("")
+    if entries := baseline_lines(report):
+        yield Text("Baseline", style="bold")
+        for entry in entries:
+            yield _indented(entry)
+        yield Text("")
     if newer := later(report):
         yield Text(newer.title, style="bold")
         yield _indented(newer.meaning)
@@ -196,7 +209,7 @@ def summary(report: Report, report_dir: Path) -> Iterator[RenderableType]:
         yield Text("")
         yield from _findings(newer.groups, report, report_dir)
     yield Text(effort_text(report), style="bright_black")
-    for told in (rate_text(report), *coverage_lines(report)):
+    for told in (tier_line(report), rate_text(report), *coverage_lines(report)):
         if told:
             yield Text(told, style="bright_black")
     yield Unbroken(f"Report  {one_line(str(report_dir / 'report.html'))}")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields
 from pathlib import Path
 
+from conformance.fixtures import Fixtures
 from conformance.wire import TargetOptions
 
 _SCRIPT = "cartsync-conformance"
@@ -25,6 +26,8 @@ def replay_command(file: Path, options: TargetOptions, program: Iterable[str]) -
     words = [*program, "replay", str(file)]
     for option in fields(options):
         value = getattr(options, option.name)
+        if isinstance(value, Fixtures):
+            value = value.file
         named = isinstance(value, str | Path)
         if value and named and option.repr:  # what its repr hides is a secret
             text = without_secrets(value) if option.name == "launch" else str(value)

@@ -65,7 +65,11 @@ def published(file: Path = PUBLISHED) -> PublishedMatrix:
         raise ValueError(f"{file}: its format is not {FORMAT!r}")
     rows = [Row(**{**row, "named": tuple(row["named"])}) for row in content["mutants"]]
     return PublishedMatrix(
-        *(content[name] for name in ("seed", "budget", "seconds", "reference_runs", "reference_certified")),
+        seed=content["seed"],
+        budget=content["budget"],
+        seconds=content["seconds"],
+        reference_runs=content["reference_runs"],
+        reference_certified=content["reference_certified"],
         rows={row.name: row for row in rows},
     )
 

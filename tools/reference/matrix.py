@@ -50,8 +50,8 @@ class PublishedMatrix:
         alone = sum(set(row.named) <= set(today[row.name].breaks) for row in rows)
         median = statistics.median(row.seconds for row in rows)
         return (
-            f"The last whole self-test (seed {self.seed}, budget {self.budget}, {self.seconds / 60:.0f} minutes) caught "
-            f"{caught} of {len(rows)} mutants, each in {median:.1f} s (median). Until then it had named the "
+            f"The last whole self-test (seed {self.seed}, budget {self.budget}, {self.seconds / 60:.0f} minutes) "
+            f"caught {caught} of {len(rows)} mutants, each in {median:.1f} s (median). Until then it had named the "
             f"requirement that the mutant is about first for {first} of them, and nothing beside "
             f"what the mutant breaks for {alone}. The reference server was certified in {self.reference_certified} of "
             f"{self.reference_runs} runs."

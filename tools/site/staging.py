@@ -126,7 +126,7 @@ class _Page:
             return reference / "README.md"
         if target.suffix == ".proto":
             return reference / page_of(Path(inside).relative_to("proto").as_posix())
-        if target.is_dir():
+        if target.is_dir() or target.suffix == ".md":  # a page of the repository, whose links lead elsewhere
             return None
         copy = docs / "files" / inside
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -243,7 +243,7 @@ def _status(
             slug = "deciding/rejection-recorded"
         else:
             slug = context.trouble or "retention/records-kept"
-        return _differs(slug, sequence, "DECIDED", status)
+        return replace(_differs(slug, sequence, "DECIDED", status), stage=2)  # decided it was, as purged ones were
     if status.decidedness == "UNDECIDED":
         behind = observed.watermark >= sequence
         if behind and shop.may_be_pruned(record):

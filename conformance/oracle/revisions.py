@@ -39,6 +39,14 @@ class Change:
     high: int | None = None
     decided_at: int | None = None  # nanoseconds since the epoch, once seen
     fields: frozenset[str] = frozenset()
+    _hash: int = field(default=0, init=False, repr=False, compare=False)
+
+    def __hash__(self) -> int:
+        """Worlds are hashed often and share most of their changes, so each reckons its hash once."""
+        if not self._hash:
+            known = (self.author, self.touches, self.low, self.high, self.decided_at)
+            object.__setattr__(self, "_hash", hash(known))
+        return self._hash
 
     @property
     def step(self) -> int:

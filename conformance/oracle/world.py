@@ -126,6 +126,14 @@ class Record:
     crash_count: int  # crashes before it was decided
     seen: bytes | None = None
     pruned: bool = False  # seen to be pruned: must stay so
+    _hash: int = field(default=0, init=False, repr=False, compare=False)
+
+    def __hash__(self) -> int:
+        """Worlds are hashed often and share most of their records, so each reckons its hash once."""
+        if not self._hash:
+            known = (self.operation.key, self.operation.sequence, self.outcome, self.decided_at, self.seen, self.pruned)
+            object.__setattr__(self, "_hash", hash(known))
+        return self._hash
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,10 +108,11 @@ def play(
     start = tuple((0, None) for _ in parts)
     frontier: list[tuple[World, tuple[tuple[int, Answer | None], ...]]]
     frontier = [(world, start) for world in closure(worlds, shop)]
-    seen = set(frontier)
+    seen = set(frontier) if len(frontier) > 1 else set()
     while frontier:
         world, places = frontier.pop()
         done = True
+        reached: list[tuple[World, tuple[tuple[int, Answer | None], ...]]] = []
         for index, (part, (place, stopper)) in enumerate(zip(parts, places, strict=True)):
             if place == len(part.submission.attempts):
                 continue
@@ -130,11 +131,15 @@ def play(
                     known = matched
                 stopped = stopper or (answer if answer.stops else None)
                 moved = (*places[:index], (place + 1, stopped), *places[index + 1 :])
-                for possible in closure([known], shop) if known.in_flight else (known,):
-                    state = (possible, moved)
-                    if state not in seen:
-                        seen.add(state)
-                        frontier.append(state)
+                possible = closure([known], shop) if known.in_flight else (known,)
+                reached += [(one, moved) for one in possible]
+        if len(reached) == 1 and not frontier:
+            frontier = reached  # every state goes further, so the only one there is was never seen: no need to hash it
+        else:
+            for state in reached:
+                if state not in seen:
+                    seen.add(state)
+                    frontier.append(state)
             if len(seen) > LIMIT * 4:
                 raise TooManyWorldsError(f"more than {LIMIT * 4} interleavings are possible")
         if done:

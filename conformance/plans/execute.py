@@ -28,9 +28,10 @@ from conformance.plans.stage import (
     Stage,
     principal_of,
 )
-from conformance.plans.steps import Fate, Listing, Plan, Reuse, Send, Step, Twist, Via
+from conformance.plans.steps import FULL_BATCH, Fate, Listing, Plan, Reuse, Send, Step, Times, Twist, Via
 from conformance.plans.writing import Desk
 
+_MOST_IN_BULK = 200  # a server that takes more at once is not brought to its limit by plans
 _PATIENCE = 6  # submissions lost in a row before a server counts as not answering
 
 
@@ -88,8 +89,14 @@ class Play:
         """A device writes down something about a line."""
         device = self.device(step.device)
         offer = self.judge.shop.offer(self.stage.own_name(step.sku))
-        intent = Desk(self.stage, offer).intent(device, step)
-        device.enqueue(intent, self._key(step), age=step.age, feature=step.feature)
+        for _ in range(self._times(step)):
+            intent = Desk(self.stage, offer).intent(device, step)
+            device.enqueue(intent, self._key(step), age=step.age, feature=step.feature)
+
+    def _times(self, step: steps.Enqueue) -> int:
+        """How many operations a step writes down."""
+        full = min(self.stage.limits.max_submission_operation_count, _MOST_IN_BULK)
+        return {Times.ONCE: 1, Times.FULL: full, Times.FULL_AND_ONE: full + 1}[step.times]
 
     def enqueue_other(self, step: steps.Enqueueing) -> None:
         """A device writes down something else."""
@@ -337,11 +344,13 @@ class Play:
 
     def look_up(self, step: steps.LookUp) -> None:
         """A device looks up what was decided."""
-        device = self.device(step.device)
-        last = min(len(device.operations) + 1, self.stage.limits.max_submission_operation_count)
-        observed = self.stage.look_up(device.name, device.queue_id, 1, last)
-        if observed is not None:
-            self.judge.looked_up(observed, 1, last)
+        device, most = self.device(step.device), self.stage.limits.max_submission_operation_count
+        beyond = len(device.operations) + 1
+        for first in range(1, beyond + 1, most):
+            last = min(beyond, first + most - 1)
+            observed = self.stage.look_up(device.name, device.queue_id, first, last)
+            if observed is not None:
+                self.judge.looked_up(observed, first, last)
 
     def survey(self) -> None:
         """Read everything there is to read."""
@@ -367,7 +376,7 @@ class Play:
         self.survey()
 
     def _drain(self, device: Device) -> None:
-        everything = Send(device.name, first=1, batch=50, twist=Twist.NONE)
+        everything = Send(device.name, first=1, batch=FULL_BATCH, twist=Twist.NONE)
         for submission in device.submissions(everything, self.stage.limits, self.stage.new_id):
             for _ in range(_PATIENCE):
                 if self._answered(device, submission) is not None:

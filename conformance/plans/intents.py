@@ -6,10 +6,11 @@ from hypothesis import strategies as st
 
 from conformance.plans import steps
 from conformance.plans.family import Family, device_of
-from conformance.plans.steps import Age, Consent, Guard, Kind, Product, Reuse, Seen
+from conformance.plans.steps import Age, Consent, Edge, Guard, Kind, Product, Reuse, Seen
 
 CARTS = ("cart-1", "cart-2")
 SKUS = ("sku-1", "sku-2", "sku-3")
+DEAREST = 100_000_000_000  # minor units; spec: chapter 6 keeps totals of such prices within an int64
 TOO_MANY = 2_000_000_000  # above the limit of a line as a rule
 
 
@@ -17,13 +18,14 @@ def products() -> st.SearchStrategy[tuple[Product, ...]]:
     """Three products; the third may be priced in another currency or unlisted."""
     available = st.sampled_from((None, 3, 1, 0, 50))
     return st.builds(
-        lambda first, second, currency, listed: (
+        lambda first, second, price, currency, listed: (
             Product(SKUS[0], 100, available=first),
-            Product(SKUS[1], 250, available=second),
+            Product(SKUS[1], price, available=second),
             Product(SKUS[2], 75, currency=currency, listed=listed),
         ),
         available,
         available,
+        st.sampled_from((250, 250, 250, 1, DEAREST)),
         st.sampled_from(("GBP", "GBP", "EUR")),
         st.sampled_from((True, True, False)),
     )
@@ -50,6 +52,9 @@ def refused_intents(family: Family) -> st.SearchStrategy[steps.Enqueue]:
             {"seen": Seen.NONE},
             {"quantity": 0},
             {"quantity": TOO_MANY},
+            {"edge": Edge.LINE_LIMIT},
+            {"edge": Edge.BEYOND_LINE_LIMIT},
+            {"edge": Edge.BEYOND_STOCK},
             {"kind": Kind.UNKNOWN},
             {"feature": True},
             {"kind": Kind.SET, "cart": CARTS[1]},
@@ -57,6 +62,7 @@ def refused_intents(family: Family) -> st.SearchStrategy[steps.Enqueue]:
             {"reuse": Reuse.OWN},
             {"reuse": Reuse.OTHER},
             {"age": Age.BEYOND_WINDOW},
+            {"age": Age.AT_WINDOW},
         )
     )
     return st.builds(
@@ -81,6 +87,7 @@ def _changes(family: Family) -> st.SearchStrategy[steps.Enqueue]:
         sku=st.sampled_from(SKUS[:2]),
         quantity=st.sampled_from((1, 2, -1, 0, 4, -3)),
         clamp=st.booleans(),
+        edge=st.sampled_from((Edge.NONE,) * 5 + (Edge.LINE_LIMIT, Edge.STOCK, Edge.BEYOND_STOCK)),
         guard=st.sampled_from((Guard.NONE, Guard.NONE, Guard.SEEN, Guard.ZERO)),
     )
 

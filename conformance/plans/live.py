@@ -95,6 +95,7 @@ class LiveStage:
         contract = story.contract()
         self._limits = translation.limits(contract.policy)
         self._principals = {SOLE: contract.principal}
+        self._credentials: dict[str, str] = {}  # by principal; issued anew when the server came back
         self._shops = {SOLE: story.shop}
         self._store_id = contract.store_id
         self._beginning: datetime | None = None  # what the server's clock said then, once that matters
@@ -385,10 +386,10 @@ class LiveStage:
         return self._connections[device]
 
     def _connect(self, device: str, principal: str) -> Connection:
-        if principal == SOLE:
-            return self._story.connect(device)
-        credential = self._story.shop.credential(self._suites_name(principal), guest=principal == GUEST)
-        return self._story.connect_with(credential, device)
+        if principal not in self._credentials:
+            name = None if principal == SOLE else self._suites_name(principal)
+            self._credentials[principal] = self._story.shop.credential(name, guest=principal == GUEST)
+        return self._story.connect_with(self._credentials[principal], device)
 
     def _suites_name(self, principal: str) -> str:
         """What the suite calls a principal."""
@@ -407,6 +408,7 @@ class LiveStage:
         self._connections.pop(device).close()
 
     def _reconnect(self) -> None:
+        self._credentials.clear()
         for device in list(self._connections):
             self._new_connection(device)
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from conformance.plans import steps
 from conformance.plans.family import Family, Move, device_of
 from conformance.plans.intents import CARTS, SKUS, simple_intents, with_fields
-from conformance.plans.steps import Age, Fate, Kind, Send, Span, Step, Twist, Via
+from conformance.plans.steps import FULL_BATCH, Age, Edge, Fate, Kind, Send, Span, Step, Times, Twist, Via
 
-SIZES = (10, 1, 2, 3)
+SIZES = (10, 1, 2, 3, FULL_BATCH)
 
 
 def one(strategy: st.SearchStrategy[Step]) -> Move:
@@ -22,6 +22,42 @@ def one(strategy: st.SearchStrategy[Step]) -> Move:
 def enqueue(family: Family) -> Move:
     """One or two more operations."""
     return st.lists(family.intents(family), min_size=1, max_size=2).map(tuple)
+
+
+def bulk(family: Family) -> Move:
+    """As many operations as fit into one submission, or one more, and all of it again in batches of another size."""
+    return st.builds(
+        lambda device, kind, times, fate, again: (
+            steps.Enqueue(device, Kind.ADD, CARTS[0], SKUS[0], times=times)
+            if kind is Kind.ADD
+            else steps.Enqueue(device, kind, CARTS[0], SKUS[0], quantity=-1, times=times),
+            Send(device, batch=FULL_BATCH, fate=fate),
+            Send(device, first=1, batch=again),
+        ),
+        device_of(family),
+        st.sampled_from((Kind.ADD, Kind.ADJUST, Kind.REMOVE)),
+        st.sampled_from((Times.FULL, Times.FULL_AND_ONE)),
+        st.sampled_from((Fate.ANSWERED, Fate.ANSWERED, Fate.HELD_AFTER_COMMIT)),
+        st.sampled_from((FULL_BATCH, FULL_BATCH, 60)),
+    )
+
+
+def at_limits(family: Family) -> Move:
+    """A line brought to a limit of the server or of the stock, and one beyond it."""
+    edges = ((Edge.LINE_LIMIT, Edge.BEYOND_LINE_LIMIT), (Edge.STOCK, Edge.BEYOND_STOCK), (Edge.LINE_LIMIT, Edge.NONE))
+    return st.builds(
+        lambda device, kind, sku, clamp, pair: (
+            steps.Enqueue(device, kind, CARTS[0], sku, edge=pair[0]),
+            steps.Enqueue(device, Kind.ADD, CARTS[0], sku, clamp=clamp),
+            steps.Enqueue(device, Kind.SET, CARTS[0], sku, clamp=clamp, edge=pair[1]),
+            Send(device),
+        ),
+        device_of(family),
+        st.sampled_from((Kind.ADD, Kind.SET)),
+        st.sampled_from(SKUS[:2]),
+        st.booleans(),
+        st.sampled_from(edges),
+    )
 
 
 def send(family: Family) -> Move:
@@ -222,6 +258,22 @@ def restored(family: Family) -> Move:
     """The last backup is put back."""
     del family
     return st.just((steps.RestoreStore(),))
+
+
+def around_restart(family: Family) -> Move:
+    """A race or a sending, the server gone and back, and everything sent again."""
+    back = st.sampled_from((steps.Kill(), steps.Restart()))
+    return st.builds(
+        lambda device, other, back, races: (
+            steps.Race(Send(device), Send(other)) if races else Send(device),
+            back,
+            Send(device, first=1),
+        ),
+        device_of(family),
+        device_of(family),
+        back,
+        st.booleans(),
+    )
 
 
 def restart(family: Family) -> Move:

@@ -12,7 +12,7 @@ from conformance.plans.stage import STRANGER, Means, Stage
 from conformance.plans.steps import Audience, Product, Span
 from conformance.plans.writing import PROVIDER
 
-_DAY = 86_400.0
+_HOUR, _DAY = 3_600.0, 86_400.0
 
 
 class ShopActions:
@@ -76,10 +76,10 @@ class ShopActions:
         """Time goes by, but never so much that a queue may be forgotten."""
         limits = self.stage.limits
         seconds = {
-            Span.HOUR: 3_600.0,
+            Span.HOUR: _HOUR,
             Span.DAY: _DAY,
             Span.PAST_WINDOW: limits.replay_window + _DAY,
-            Span.SHORT_OF_RETENTION: limits.outcome_retention - _DAY,
+            Span.SHORT_OF_RETENTION: limits.outcome_retention - 2 * _HOUR,
             Span.PAST_RETENTION: limits.outcome_retention + _DAY,
         }[step.span]
         if Means.CLOCK in self.stage.means and self._advanced + seconds < limits.queue_retention - 2 * _DAY:

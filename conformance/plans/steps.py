@@ -56,6 +56,24 @@ class Reuse(StrEnum):
     OTHER = "other"  # that of another queue's first operation, which is no reuse
 
 
+class Edge(StrEnum):
+    """At which of the server's own limits the quantity of an operation lies, in place of the number in the plan."""
+
+    NONE = "none"
+    LINE_LIMIT = "line_limit"  # the most that a line may hold
+    BEYOND_LINE_LIMIT = "beyond_line_limit"  # one more
+    STOCK = "stock"  # all that is available, where stock is counted
+    BEYOND_STOCK = "beyond_stock"  # one more
+
+
+class Times(StrEnum):
+    """How many times an intent is written down, each an operation of its own."""
+
+    ONCE = "once"
+    FULL = "full"  # as often as operations fit into one submission
+    FULL_AND_ONE = "full_and_one"
+
+
 class Age(StrEnum):
     """How old an operation says it is when first sent."""
 
@@ -136,7 +154,7 @@ class Span(StrEnum):
     HOUR = "hour"
     DAY = "day"
     PAST_WINDOW = "past_window"
-    SHORT_OF_RETENTION = "short_of_retention"  # a day less than the retention of outcomes
+    SHORT_OF_RETENTION = "short_of_retention"  # two hours less than the retention of outcomes
     PAST_RETENTION = "past_retention"
 
 
@@ -156,6 +174,8 @@ class Enqueue:
     age: Age = Age.FRESH
     feature: bool = False  # requires a feature that no server has
     reuse: Reuse = Reuse.NONE
+    edge: Edge = Edge.NONE
+    times: Times = Times.ONCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +239,10 @@ class EnqueueClaim:
     guest_cart: str
     cart: str
     forged: bool = False
+
+
+FULL_BATCH = 1_000_000
+"""A batch of as many operations as the server takes at once."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,11 @@ from conformance.plans.account_families import ADDRESSES, CLAIMS, COUPONS, EVERY
 from conformance.plans.family import NOTHING, Family, needing
 from conformance.plans.intents import aged_intents, products, shop_intents, simple_intents
 from conformance.plans.moves import (
+    around_restart,
+    at_limits,
     backend_trouble,
     backup,
+    bulk,
     clock,
     closing,
     copied,
@@ -65,6 +68,7 @@ DUPLICATES = Family(
         (1, offer, needing(Means.OFFERS)),
         (2, backend_trouble, needing(Means.BACKEND)),
         (2, rate_trouble, needing(Means.RATE_LIMIT)),
+        (1, at_limits, NOTHING),
     ),
     simple_intents,
 )
@@ -94,6 +98,7 @@ PRICES = Family(
         (1, resend, NOTHING),
         (1, closing, needing(Means.CLOSE_CART)),
         (1, backend_trouble, needing(Means.BACKEND)),
+        (3, at_limits, NOTHING),
     ),
     shop_intents,
     needs=needing(Means.OFFERS),
@@ -139,6 +144,7 @@ CRASHES = Family(
         (4, crash, needing(Means.ABORT)),
         (1, restart, needing(Means.KILL)),
         (1, lost, NOTHING),
+        (2, around_restart, needing(Means.KILL)),
     ),
     simple_intents,
     most_moves=5,
@@ -171,6 +177,20 @@ STREAMS = Family(
     simple_intents,
     needs=needing(Means.STREAM),
 )
+BULK = Family(
+    "bulk",
+    ("A", "B"),
+    (
+        (4, bulk, NOTHING),
+        (2, send, NOTHING),
+        (2, resend, NOTHING),
+        (1, lost, NOTHING),
+        (1, twisted, NOTHING),
+        (1, streamed, needing(Means.STREAM)),
+    ),
+    simple_intents,
+    most_moves=4,
+)
 RESTORES = Family(
     "restores",
     ("A", "B"),
@@ -197,6 +217,7 @@ FAMILIES = (
     CRASHES,
     RACES,
     STREAMS,
+    BULK,
     RESTORES,
     COUPONS,
     WISHES,

@@ -12,12 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, cast
 
-from conformance.plans.steps import Kill, Plan, Race, Restart, RestoreStore, Send, Step
+from conformance.plans.steps import Enqueue, Kill, Plan, Race, Restart, RestoreStore, Send, Step, Times
 
 MOST_STEPS = 40
 """No plan grows longer than this; two short ones reach more in the same time."""
 MOST_COSTLY = 3
 """So many restarts and races at most in one plan, which cost as much time as a hundred operations."""
+
+MOST_BULK = 2
+"""And so many times a submission full of operations."""
 
 Steps = tuple[Step, ...]
 
@@ -102,8 +105,12 @@ _VARIATIONS: tuple[Callable[[Steps, Steps, random.Random], Steps], ...] = (
 def _bounded(steps: Sequence[Step]) -> Steps:
     """Not too many steps, nor too many that cost much."""
     kept: list[Step] = []
-    costly = 0
+    costly = bulk = 0
     for step in steps[:MOST_STEPS]:
+        if isinstance(step, Enqueue) and step.times is not Times.ONCE:
+            bulk += 1
+            if bulk > MOST_BULK:
+                continue
         costs = isinstance(step, Restart | Kill | RestoreStore | Race) or (isinstance(step, Send) and step.fate.kills)
         costly += costs
         if not costs or costly <= MOST_COSTLY:

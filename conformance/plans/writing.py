@@ -29,7 +29,7 @@ from conformance.oracle.values import (
 from conformance.plans import steps
 from conformance.plans.devices import Device
 from conformance.plans.stage import Stage
-from conformance.plans.steps import Consent, Fields, Guard, Kind, Seen
+from conformance.plans.steps import Consent, Edge, Fields, Guard, Kind, Seen
 
 CARD_NUMBER = "4111 1111 1111 1111"  # the well-known one for tests
 FORGED_TOKEN = "x-conformance-never-issued"  # noqa: S105 - no token at all
@@ -100,21 +100,38 @@ class Desk:
         cart, sku = self.stage.own_name(step.cart), self.stage.own_name(step.sku)
         stock = Stock.CLAMP if step.clamp else Stock.EXACT
         guard = _revision(device, Remove(cart, sku), step.guard)
+        quantity = self._quantity(step)
         match step.kind:
             case Kind.ADD:
                 price = _price_seen(step.seen, self.offer)
                 limit = price if price is not None and step.consent is not Consent.ANY else None
                 if limit is not None and step.consent is Consent.BELOW:
                     limit = Money(limit.currency, max(0, limit.minor - 1))
-                return Add(cart, sku, step.quantity, price, limit, stock)
+                return Add(cart, sku, quantity, price, limit, stock)
             case Kind.ADJUST:
-                return Adjust(cart, sku, step.quantity, stock, guard)
+                return Adjust(cart, sku, quantity, stock, guard)
             case Kind.SET:
-                return Set(cart, sku, step.quantity, stock, guard)
+                return Set(cart, sku, quantity, stock, guard)
             case Kind.REMOVE:
                 return Remove(cart, sku, guard)
             case Kind.UNKNOWN:
                 return None
+
+    def _quantity(self, step: steps.Enqueue) -> int:
+        """The quantity of a step, or the limit of the server that it stands for."""
+        available = self.offer.available if self.offer is not None else None
+        most = self.stage.limits.max_line_quantity
+        match step.edge:
+            case Edge.LINE_LIMIT:
+                return most
+            case Edge.BEYOND_LINE_LIMIT:
+                return most + 1
+            case Edge.STOCK if available is not None:
+                return available
+            case Edge.BEYOND_STOCK if available is not None:
+                return available + 1
+            case _:
+                return step.quantity
 
 
 def _revision(device: Device, intent: Intent, guard: Guard) -> int | None:

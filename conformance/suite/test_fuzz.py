@@ -102,6 +102,18 @@ def test_fuzzed_streams(cartsync_run: Run) -> None:
     fuzz(cartsync_run, strategies.STREAMS, share=0.8)
 
 
+@requirement(
+    "effects/exactly-once",
+    "effects/in-order",
+    "answers/one-per-attempt",
+    "deciding/replay-verbatim",
+    "submission/batch-limit",
+)
+def test_fuzzed_bulk(cartsync_run: Run) -> None:
+    """Fills submissions to the most that the server takes at once, and one more, and sends all of it again."""
+    fuzz(cartsync_run, strategies.BULK, share=0.5)
+
+
 @requirement("store/restored-watermark", "store/new-id-after-restore")
 def test_fuzzed_restores(cartsync_run: Run) -> None:
     """Puts backups back in the middle of what queues send."""

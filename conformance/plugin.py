@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from conformance.run import Budget, Run
+    from conformance.requirements import Register
+    from conformance.run import Budget, Run, RunSettings
+    from conformance.run.workers import Controller
     from conformance.wire import Story, Target
 
 _RUN_PLUGIN = "cartsync-run"
@@ -44,48 +46,75 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker, and a run when one is asked for by options."""
     config.addinivalue_line("markers", "requirement(*slugs): the requirements of the spec that a check judges")
     asked_for = config.getoption("--cartsync-target") or config.getoption("--cartsync-launch")
-    if asked_for and (config.getoption("numprocesses", None) or hasattr(config, "workerinput")):
-        raise pytest.UsageError("the conformance suite tests one server in one process: run it without -n")
     if asked_for and not config.pluginmanager.has_plugin(_RUN_PLUGIN):
         config.pluginmanager.register(_run_of_options(config), _RUN_PLUGIN)
 
 
-def _run_of_options(config: pytest.Config) -> Run:
+def _run_of_options(config: pytest.Config) -> Run | Controller:
+    """The run that the options ask for; over several processes, this one's part in it."""
     from conformance.exceptions import UsageError
-    from conformance.fixtures import read_fixtures
     from conformance.requirements import load
-    from conformance.run import Run, RunSettings
+    from conformance.run import Run
+
+    register, suite_version = load(), version("cartsync")
+    try:
+        settings = _settings_of_options(config, register)
+        settings.claim_report_dir()
+        if (workerinput := getattr(config, "workerinput", None)) is not None:
+            from conformance.run.workers import Worker, worker_folder
+
+            return Worker(register, settings, suite_version, worker_folder(workerinput), workerinput["workerid"])
+        if config.getoption("dist", "no") != "no":
+            from conformance.run.workers import Controller, see_that_it_can_be_divided
+
+            see_that_it_can_be_divided(settings.target, config.getoption("dist"), config.getoption("tx") or [])
+            return Controller(register, settings, suite_version)
+    except (UsageError, OSError, ValueError) as error:
+        raise pytest.UsageError(str(error)) from error
+    return Run(register, settings, suite_version)
+
+
+def _settings_of_options(config: pytest.Config, register: Register) -> RunSettings:
+    from conformance.fixtures import read_fixtures
+    from conformance.run import RunSettings
     from conformance.run.baseline import read_baseline
     from conformance.wire import TargetOptions
 
-    register = load()
     plan_file: Path | None = config.getoption("--cartsync-plan")
     fixtures_file: Path | None = config.getoption("--cartsync-fixtures")
     baseline_file: Path | None = config.getoption("--cartsync-baseline")
-    try:
-        settings = RunSettings.checked(
-            register,
-            target=TargetOptions(
-                target=config.getoption("--cartsync-target"),
-                control=config.getoption("--cartsync-control"),
-                launch=config.getoption("--cartsync-launch"),
-                control_secret=config.getoption("--cartsync-control-secret"),
-                fixtures=read_fixtures(fixtures_file, os.environ) if fixtures_file else None,
-            ),
-            baseline=read_baseline(baseline_file, register.by_slug) if baseline_file else None,
-            today=datetime.now(UTC).date(),
-            reruns=config.getoption("--cartsync-reruns"),
-            profiles=tuple(config.getoption("--cartsync-profile")),
-            budget=config.getoption("--cartsync-budget"),
-            seed=config.getoption("--cartsync-seed"),
-            report_dir=config.getoption("--cartsync-report-dir"),
-            edition=config.getoption("--cartsync-edition"),
-            plan=json.loads(plan_file.read_text(encoding="utf-8")) if plan_file else None,
-        )
-        settings.claim_report_dir()
-    except (UsageError, OSError, ValueError) as error:
-        raise pytest.UsageError(str(error)) from error
-    return Run(register, settings, version("cartsync"))
+    return RunSettings.checked(
+        register,
+        target=TargetOptions(
+            target=config.getoption("--cartsync-target"),
+            control=config.getoption("--cartsync-control"),
+            launch=config.getoption("--cartsync-launch"),
+            control_secret=config.getoption("--cartsync-control-secret")
+            or os.environ.get("CARTSYNC_CONTROL_SECRET", ""),
+            fixtures=read_fixtures(fixtures_file, os.environ) if fixtures_file else None,
+        ),
+        baseline=read_baseline(baseline_file, register.by_slug) if baseline_file else None,
+        today=datetime.now(UTC).date(),
+        reruns=config.getoption("--cartsync-reruns"),
+        profiles=tuple(config.getoption("--cartsync-profile")),
+        budget=config.getoption("--cartsync-budget"),
+        seed=config.getoption("--cartsync-seed"),
+        report_dir=config.getoption("--cartsync-report-dir"),
+        edition=config.getoption("--cartsync-edition"),
+        plan=json.loads(plan_file.read_text(encoding="utf-8")) if plan_file else None,
+    )
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say what the checks come to, below what pytest says of them."""
+    run: Run | Controller | None = config.pluginmanager.get_plugin(_RUN_PLUGIN)
+    if run is None or run.report is None:
+        return
+    from conformance.reports.terminal_lines import summary_lines
+
+    terminalreporter.section("Cartsync conformance")
+    for line in summary_lines(run.report, run.settings.report_dir):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture

@@ -70,6 +70,7 @@ class Recorder:
     fuzzing: FuzzTally = field(default_factory=FuzzTally)
     plans: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # the plan of each failure file that has one
     unlisted_profiles: tuple[str, ...] = ()  # not tested, because the server's policy does not list them
+    worker: str = ""  # of several processes, which one; failure files of each have names of their own
     _start_seconds: float = field(default_factory=time.time)
     started: float = field(default_factory=time.monotonic)
 
@@ -122,7 +123,7 @@ class Recorder:
         )
         if verdict in (verdicts.VIOLATION, verdicts.WARNING):
             number = 1 + sum(bool(other.replay_file) for other in self.findings)
-            finding.replay_file = f"{failure_files.FOLDER}/{number:03}-{slug.replace('/', '-')}.json"
+            finding.replay_file = f"{failure_files.FOLDER}/{self.worker}{number:03}-{slug.replace('/', '-')}.json"
             finding.replay_command = replay_command(
                 self.settings.report_dir / finding.replay_file, self.settings.target, program_as_typed()
             )

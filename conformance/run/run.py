@@ -8,6 +8,8 @@ import time
 import traceback
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
 from typing import Any, TypeVar
 
 import grpc
@@ -36,6 +38,7 @@ from conformance.wire import RpcFailureError, Story, Target
 from conformance.wire.shop import ControlFailedError
 
 PLUGIN_NAME = "cartsync-run"
+SUITE_PACKAGE = "conformance.suite"
 USAGE_EXIT_CODE = 2
 SUITE_ERROR_EXIT_CODE = 4
 _T = TypeVar("_T")
@@ -159,6 +162,15 @@ class Run:
         self.nothing_selected = not kept
         if dropped:
             config.hook.pytest_deselected(items=dropped)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Take out what pytest's own options (`-k`, names of files) left out: that is a selection like any other."""
+        left = {check_id_of(item) for item in session.items}
+        left_out = [check_id for check_id in self.recorder.checks if check_id not in left]
+        if left_out or not any(_is_the_suite(argument) for argument in session.config.args):
+            self.settings = self.recorder.settings = replace(self.settings, only=self.settings.only or ("pytest",))
+        for check_id in left_out:
+            del self.recorder.checks[check_id]
 
     def _of_other_shards(self, items: list[pytest.Item]) -> list[pytest.Item]:
         """The scripted checks that other shards run; fuzzed ones run in all, each with plans of its own."""
@@ -297,15 +309,19 @@ class Run:
             if isinstance(self.recorder, Encore):
                 pass  # the run is over
             elif self.recorder.unreachable:
-                item.session.shouldstop = self.recorder.unreachable
+                self._stop(item.session, self.recorder.unreachable)
             elif check.verdict == verdicts.VIOLATION and (
                 self.settings.stop_at_first or check.blamed in self.settings.stop_at
             ):
-                item.session.shouldstop = "stopped at the first violation"
+                self._stop(item.session, "stopped at the first violation")
         elif call.when == "call" and check.verdict is None:
             check.verdict = verdicts.PASSED
             self._unanswered_count = 0
         return report
+
+    def _stop(self, session: pytest.Session, reason: str) -> None:
+        """Run no more checks."""
+        session.shouldstop = reason
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -434,6 +450,11 @@ class Run:
 
     def _events(self) -> tuple[Any, ...]:
         return self._stories[-1].history.blamed() if self._stories else ()
+
+
+def _is_the_suite(argument: str) -> bool:
+    """Whether an argument of pytest names the whole suite."""
+    return argument == SUITE_PACKAGE or Path(argument) == Path(str(files(SUITE_PACKAGE)))
 
 
 def slugs_of(item: pytest.Item) -> tuple[str, ...]:

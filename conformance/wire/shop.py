@@ -312,6 +312,8 @@ class Shop:
         self, method: Callable[[control_pb2_grpc.ControlServiceStub], Callable[..., _Response]], request: Message
     ) -> _Response:
         stub = self._stub()
+        if _disturbs_everybody(request):
+            self._target.before_disturbing()
         name = request.DESCRIPTOR.name.removesuffix("Request")
         secret = self._target.options.control_secret
         metadata = (("cartsync-control-secret", secret),) if secret else ()
@@ -338,3 +340,10 @@ class Shop:
             self._channel = self._target.channel(self._target.control_address)
             self._stub_of_channel = control_pb2_grpc.ControlServiceStub(self._channel)
         return self._stub_of_channel
+
+
+def _disturbs_everybody(request: Message) -> bool:
+    """Whether other principals notice: time goes by, what they did is undone, or they wait behind a held submission."""
+    if isinstance(request, control.SetFailPointRequest):
+        return request.action in (control.FAIL_ACTION_HOLD, control.FAIL_ACTION_ABORT)
+    return isinstance(request, control.AdvanceClockRequest | control.RestoreStoreRequest)

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
@@ -76,6 +76,7 @@ class Target:
         fixtures = None if self.control_address else options.fixtures
         self.accounts = Accounts(fixtures) if fixtures is not None else None  # the vendor's, in a black-box test
         self.crash_count = 0
+        self.before_disturbing: Callable[[], None] = lambda: None  # called before what every client would notice
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
         self._log: IO[bytes] | None = None

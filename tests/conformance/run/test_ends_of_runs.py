@@ -125,22 +125,6 @@ def test_a_report_folder_that_cannot_be_written_is_a_usage_error(tmp_path: Path,
     assert "Traceback" not in result.stderr
 
 
-def test_the_suite_does_not_run_in_several_processes_at_once(tmp_path: Path) -> None:
-    result = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "--pyargs", "conformance.suite", "-n", "2"),
-            *("--cartsync-launch", SERVER, "-k", "policy"),
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert result.returncode == 4, result.stdout + result.stderr  # pytest's code for a usage error
-    assert "run it without -n" in result.stdout + result.stderr
-
-
 def test_plugins_named_in_the_environment_do_not_leak_in(tmp_path: Path) -> None:
     result = subprocess.run(
         [*COMMAND, "requirements", "--format", "json"],

@@ -42,7 +42,9 @@ def run(folder: Path, launch: str, *checks: str) -> Path:
     settings = RunSettings.checked(
         load(), target=TargetOptions(launch=launch), budget="fast", seed=4, report_dir=folder, only=checks
     )
-    execute(load(), settings, NoProgress())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.delenv("PYTEST_XDIST_WORKER", raising=False)  # these tests may be shared out; the run in them is whole
+        execute(load(), settings, NoProgress())
     return folder / "history.jsonl.gz"
 
 

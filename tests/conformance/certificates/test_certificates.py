@@ -53,6 +53,7 @@ def test_the_payload_is_the_report_to_the_byte_in_the_form_of_dsse() -> None:
     assert KEY.public.has_signed(signed, base64.b64decode(signature["sig"]))
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(CERTIFICATE) - 1), st.integers(1, 255))
 def test_no_byte_of_a_certificate_can_be_changed(position: int, change: int) -> None:
     edited = bytearray(CERTIFICATE)
@@ -73,6 +74,7 @@ def test_no_byte_around_the_payload_can_be_changed(change: int) -> None:
             verify(bytes(edited), KEY.public, now=NEXT_DAY)
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(REPORT) - 1), st.integers(1, 255))
 def test_no_byte_of_the_report_can_be_changed(position: int, change: int) -> None:
     edited = bytearray(REPORT)
@@ -84,12 +86,14 @@ def test_no_byte_of_the_report_can_be_changed(position: int, change: int) -> Non
         verify(to_bytes(Envelope(bytes(edited), envelope.key_id, envelope.signature)), KEY.public, now=NEXT_DAY)
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(CERTIFICATE) - 1))
 def test_a_certificate_that_was_cut_short_is_none(length: int) -> None:
     with pytest.raises(NotGoodError):
         verify(CERTIFICATE[:length], KEY.public, now=NEXT_DAY)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_an_envelope_is_read_as_it_was_written_and_in_no_other_way(payload: bytes) -> None:
     envelope = Envelope(payload, KEY.public.key_id, KEY.sign(pre_authentication(payload)))

@@ -12,7 +12,7 @@ import click
 import pytest
 import yaml
 from cartsync.conformance.v1 import report_pb2
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.ci import github
@@ -154,6 +154,7 @@ def test_each_input_becomes_its_option_and_what_is_empty_none() -> None:
     ]
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=60))
 def test_whatever_a_value_holds_it_stays_one_argument(value: str) -> None:
     words = inputs(launch=value, target=value).arguments()
@@ -186,6 +187,7 @@ def test_the_suite_is_not_given_what_belongs_to_the_runner() -> None:
 TEXT = st.text(st.sampled_from("::error set-output name=[]##%0A\r\n,;x\u2028"), max_size=60)
 
 
+@settings(deadline=None)
 @given(TEXT, TEXT)
 def test_an_annotation_is_one_command_and_says_what_it_was_given(title: str, message: str) -> None:
     reader = read(github.annotation("error", title, message))
@@ -194,6 +196,7 @@ def test_an_annotation_is_one_command_and_says_what_it_was_given(title: str, mes
     assert annotation.message == message
 
 
+@settings(deadline=None)
 @given(TEXT)
 def test_nothing_that_the_suite_prints_is_a_command(printed: str) -> None:
     token = secrets.token_hex(16)
@@ -202,6 +205,7 @@ def test_nothing_that_the_suite_prints_is_a_command(printed: str) -> None:
     assert reader.others == []
 
 
+@settings(deadline=None)
 @given(TEXT)
 def test_no_finding_of_a_server_becomes_more_than_its_annotation(text: str) -> None:
     report = report_pb2.Report(verdict=report_pb2.RUN_VERDICT_VIOLATION)
@@ -231,6 +235,7 @@ def test_a_run_that_was_never_judged_has_one_annotation_with_the_reason() -> Non
     assert reader.others == []
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"), max_size=60))
 def test_an_output_comes_back_as_it_was(value: str) -> None:
     written = github.output("report-dir", value, "cartsync-1f2e") + github.output("fail", "true", "cartsync-1f2e")

@@ -10,7 +10,7 @@ import pytest
 import sample_reports
 from cartsync.conformance.v1 import report_pb2
 from click.testing import CliRunner, Result
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -61,6 +61,7 @@ def test_a_requirement_gets_better_worse_or_unsure(
     assert found.is_worse == (trend is Trend.WORSE)
 
 
+@settings(deadline=None)
 @given(st.sampled_from(VERDICTS), st.sampled_from(VERDICTS))
 def test_what_is_better_one_way_is_worse_or_unsure_the_other_way(
     one: report_pb2.Verdict.ValueType, other: report_pb2.Verdict.ValueType

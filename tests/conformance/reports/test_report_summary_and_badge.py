@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 import sample_reports
 from cartsync.conformance.v1 import report_pb2
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -118,6 +118,7 @@ def test_a_summary_stays_short_whatever_was_found() -> None:
     assert f"And {503 - LISTED_FINDINGS} more requirements, in the report." in text
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(codec="utf-8"), max_size=80))
 def test_any_text_stays_text(text: str) -> None:
     assert {element.tag for element in rendered(plain(text)).iter()} <= {"page", "p"}

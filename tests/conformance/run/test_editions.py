@@ -37,10 +37,11 @@ COMMAND = """
 import sys
 from pathlib import Path
 from conformance.requirements import editions
-from conformance.run import execute
+from conformance.run import execute, run
 suite, released = map(Path, sys.argv[1:3])
 del sys.argv[1:3]
 execute.files = lambda _: suite
+run.files = lambda _: suite / "suite"
 editions.editions_folder = lambda: released
 from conformance.cli import main
 main()
